@@ -1,0 +1,1 @@
+"""The engine: decides, controls and owns stock. It knows ports, never protocols."""

@@ -1,0 +1,232 @@
+"""What actors need of the world. Adapters make these real; tests bring fakes that pass the same contract suites."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from engine.domain.orders import OrderSnapshot
+from engine.domain.units import AccountId, Instant, ListingId, OrderId, Sku
+
+
+class Clock(Protocol):
+    """Where actors get the time. Decisions get it as an argument."""
+
+    def now(self) -> datetime:
+        """Aware UTC that never runs backwards within a process, whatever is done to the system clock."""
+        ...
+
+
+class SeenListing(msgspec.Struct, frozen=True, kw_only=True):
+    """One listing as the channel shows it."""
+
+    listing_id: ListingId
+    sku: Sku | None
+    """The seller's SKU as typed into the channel; None when the field is empty."""
+    title: str = ""
+    shown: int | None
+    """Units the channel shows now. None: it does not count stock for this listing (yet), which is not zero."""
+    managed: bool = True
+    """False: a stock write would be refused or would not belong to this listing (it inherits its parent's stock)."""
+
+
+class ListingPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of a catalogue. `cursor` None: the last one."""
+
+    listings: tuple[SeenListing, ...]
+    cursor: str | None
+    problems: tuple[str, ...] = ()
+    """Rows that could not be read, in words; the others are good."""
+
+
+class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of orders. `cursor` None: the last one."""
+
+    orders: tuple[OrderSnapshot, ...]
+    cursor: str | None
+    unreadable: tuple[tuple[OrderId, Instant | None, str], ...] = ()
+    """Orders the adapter could not make sense of: id, modified_at when known, why. The watermark must not pass them."""
+
+
+class StockWrite(msgspec.Struct, frozen=True, kw_only=True):
+    """Show exactly this many units of one listing: a level, never a delta."""
+
+    listing_id: ListingId
+    quantity: int
+    version: int
+    """Rises with every write of this listing; idempotency keys are made of it, never of the quantity (lesson E1)."""
+
+
+class Verdict(StrEnum):
+    """What became of one row of a write."""
+
+    APPLIED = "applied"
+    """The channel answered with the new quantity itself. Still to be verified by reading back."""
+    ACCEPTED = "accepted"
+    """The channel said yes and no more."""
+    THROTTLED = "throttled"
+    STALE = "stale"
+    """The channel already has a newer version, or its compare-and-set failed: read, then decide again."""
+    LOCKED = "locked"
+    """A state of the listing (campaign), not a fault: try again when it ends."""
+    REFUSED = "refused"
+    """Understood and declined: a person or a new mapping must mend it."""
+    UNKNOWN = "unknown"
+    """Sent, outcome not known: a level may be sent again."""
+    NOT_SENT = "not_sent"
+    """Certainly not seen by the channel."""
+
+
+class RowVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on one row, with the channel's own words where it gave some."""
+
+    listing_id: ListingId
+    verdict: Verdict
+    reason: str = ""
+    shown: int | None = None
+    """The quantity in the channel's answer to the write, if it gave one."""
+
+
+class SeenStock(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel shows for one listing. A listing that it no longer has is absent from a reply, not zero."""
+
+    listing_id: ListingId
+    shown: int | None
+
+
+class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One webhook as received and stored, its signature already checked."""
+
+    account: AccountId
+    headers: Mapping[str, str]
+    """Lower-case names; only those the adapter asked to keep."""
+    body: bytes
+    received_at: Instant
+
+
+class OrderHint(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="order"):
+    """The delivery carried a whole order."""
+
+    snapshot: OrderSnapshot
+
+
+class RefetchHint(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="refetch"):
+    """Something happened to this order; only the channel can say what."""
+
+    order_id: OrderId
+
+
+class ListingHint(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="listing"):
+    """A listing changed at the channel: what it shows now, an echo of our own write or an edit by hand (lesson E11)."""
+
+    listing: SeenListing
+
+
+class NoHint(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="none"):
+    """Nothing to do, and why."""
+
+    reason: str
+
+
+WebhookHint = OrderHint | RefetchHint | ListingHint | NoHint
+
+
+class WebhookHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """State of our subscriptions at the channel after a check."""
+
+    active: int
+    created: tuple[str, ...] = ()
+    """Topics that had no subscription of ours and got one."""
+    revived: tuple[str, ...] = ()
+    """Topics that the channel had switched off and that are on again: deliveries were lost, poll the gap."""
+
+
+class Channel(Protocol):
+    """One account at one sales channel.
+
+    Every call may raise `ChannelError`; deadlines are the caller's. A call that raises has told nothing about stock.
+    """
+
+    account: AccountId
+    batch_rows_max: int
+    """Most rows in one write or one read."""
+
+    def batch_key(self, listing_id: ListingId) -> str:
+        """Rows with equal keys may share one call."""
+        ...
+
+    async def read_listings(self, cursor: str | None) -> ListingPage:
+        """Read one page of the catalogue, from the start when `cursor` is None."""
+        ...
+
+    async def write_stock(self, rows: Sequence[StockWrite]) -> tuple[RowVerdict, ...]:
+        """Write rows that share a batch key in one call; one verdict per row, in their order.
+
+        Raises:
+            ChannelError: the call as a whole failed; its class says what is known of the rows.
+        """
+        ...
+
+    async def read_stock(self, listing_ids: Sequence[ListingId]) -> tuple[SeenStock, ...]:
+        """Read what is shown for listings that share a batch key; those it does not know are left out."""
+        ...
+
+    async def read_orders(self, modified_after: datetime, cursor: str | None) -> OrderPage:
+        """Read one page of the orders modified after an instant (the caller adds its overlap)."""
+        ...
+
+    async def read_order(self, order_id: OrderId) -> OrderSnapshot | None:
+        """Read one order; None when the channel has no such order, which never changes stock."""
+        ...
+
+    async def ensure_webhooks(self) -> WebhookHealth:
+        """Create missing subscriptions, switch disabled ones on again, leave others' alone."""
+        ...
+
+    def parse_webhook(self, delivery: WebhookDelivery) -> WebhookHint:
+        """Turn a stored delivery into what it tells. Pure.
+
+        Raises:
+            MalformedReply: the body is not what the topic promises.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give connections back."""
+        ...
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """One group commit, all or nothing."""
+
+    position: int
+    """1, 2, 3, ... without gaps."""
+    written_at: Instant
+    payload: bytes
+
+
+class Store(Protocol):
+    """Durable, ordered frames with one writer."""
+
+    async def append(self, frame: Frame) -> None:
+        """Return only when the frame survives power loss.
+
+        Raises:
+            JournalUnavailable: certainly not written; may be tried again.
+            AppendUnknown: nobody knows; stop.
+        """
+        ...
+
+    async def read(self, after: int, limit: int) -> tuple[Frame, ...]:
+        """Up to `limit` frames with a position above `after`, in order; empty at the end.
+
+        Raises:
+            StoreCorrupt: a gap, a wrong digest, or bytes that are not a frame.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close; idempotent."""
+        ...

@@ -1,0 +1,1 @@
+"""Composition, command line, command socket, gateway, telemetry, and the proofs that need real processes."""

@@ -1,0 +1,1 @@
+"""Durable holds per second beside Redis and PostgreSQL, in interleaved rounds."""

@@ -1,0 +1,1 @@
+"""A marketplace to test against, in its own process. Shares no code with the adapters."""

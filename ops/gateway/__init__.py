@@ -1,0 +1,1 @@
+"""The HTTP front, in its own process: webhooks, REST, health and metrics."""

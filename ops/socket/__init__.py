@@ -1,0 +1,1 @@
+"""The command socket: RESP, the Redis wire protocol."""
