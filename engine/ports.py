@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from engine.domain.events import Event
 from engine.domain.orders import OrderSnapshot
 from engine.domain.units import AccountId, Instant, ListingId, OrderId, Sku
 
@@ -195,6 +196,18 @@ class Channel(Protocol):
 
     async def aclose(self) -> None:
         """Give connections back."""
+        ...
+
+
+class Recorder(Protocol):
+    """The way into the journal for actors other than the shards."""
+
+    async def record(self, events: Sequence[Event]) -> int:
+        """Return the journal position once the events are durable, all in one frame.
+
+        Raises:
+            Cancelled: only before the events were handed over; after that the commit is waited for.
+        """
         ...
 
 
