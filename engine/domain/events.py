@@ -141,10 +141,13 @@ class DemandLapsed(_Event, frozen=True, kw_only=True, tag="demand_lapsed", gc=Fa
 
 
 class OversellRecorded(_Event, frozen=True, kw_only=True, tag="oversell_recorded", gc=False):
-    """More is promised than there is: `units` more than before this event's frame."""
+    """More is promised than there is."""
 
     sku: Sku
     units: Units
+    """More than before; 0 where a shortage shrank without ending."""
+    open_units: Units
+    """In all, now."""
     account: AccountId | None
     order_id: OrderId | None
     cause: str

@@ -1,0 +1,74 @@
+"""Which location a line's units come from, and how that follows when the line changes. Pure arithmetic on parts."""
+
+from collections.abc import Callable, Sequence
+
+from engine.domain.events import Part
+from engine.domain.units import LocationId
+
+
+def place(units: int, locations: Sequence[LocationId], room: Callable[[LocationId], int]) -> tuple[Part, ...] | None:
+    """Find units: the first location that has them all, else the locations in order, each giving what it has.
+
+    Args:
+        units: at least 1.
+        locations: in order of preference.
+        room: units available at a location; may be negative.
+
+    Returns:
+        Parts in the order of `locations`, or None when all locations together have too few. A location that is short
+        counts against the others: its missing units must come from somewhere.
+    """
+    if len(locations) == 1:
+        return ((locations[0], units),) if room(locations[0]) >= units else None
+    rooms = [room(location) for location in locations]
+    if sum(rooms) < units:
+        return None
+    for location, has in zip(locations, rooms, strict=True):
+        if has >= units:
+            return ((location, units),)
+    parts: list[Part] = []
+    for location, has in zip(locations, rooms, strict=True):
+        take = min(max(has, 0), units)
+        if take:
+            parts.append((location, take))
+            units -= take
+    return tuple(parts)
+
+
+def place_all(units: int, locations: Sequence[LocationId], room: Callable[[LocationId], int]) -> tuple[Part, ...]:
+    """Place units that cannot be refused: what no location has falls to the first one, which is then short."""
+    if units == 0:
+        return ()
+    placed = place(units, locations, room)
+    if placed is not None:
+        return placed
+    parts = {location: min(max(room(location), 0), units) for location in locations}
+    left = units
+    for location in locations:
+        parts[location] = min(parts[location], left)
+        left -= parts[location]
+    parts[locations[0]] += left
+    return tuple((location, units) for location, units in parts.items() if units)
+
+
+def take(parts: Sequence[Part], units: int) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+    """Split parts into the first `units` of them and the rest; short when there are fewer."""
+    taken: list[Part] = []
+    rest: list[Part] = []
+    for location, has in parts:
+        first = min(has, units)
+        units -= first
+        if first:
+            taken.append((location, first))
+        if has > first:
+            rest.append((location, has - first))
+    return tuple(taken), tuple(rest)
+
+
+def merge(*groups: Sequence[Part]) -> tuple[Part, ...]:
+    """Add parts up by location, in order of first mention, without zeros."""
+    total: dict[LocationId, int] = {}
+    for group in groups:
+        for location, units in group:
+            total[location] = total.get(location, 0) + units
+    return tuple((location, units) for location, units in total.items() if units)

@@ -1,0 +1,210 @@
+"""The books of one shard, with the two things that need all of them: the clock's due list and what is remembered.
+
+`handle` is the one road of a command through the books, the same for live running, simulation and what-if; replay
+takes only its second half, `apply`.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from engine.domain.book import Book, DemandKey, apply, demand_key
+from engine.domain.commands import Adjust, Answer, Command, Done, RecordOrder
+from engine.domain.decide import decide, decide_level
+from engine.domain.events import (
+    BookEvent,
+    DemandLapsed,
+    DemandSet,
+    HoldCommitted,
+    HoldExpired,
+    HoldRefused,
+    HoldReleased,
+    OrderRecorded,
+    OversellCleared,
+    OversellRecorded,
+    SkuAdded,
+    StockAdjusted,
+    StockReceived,
+    UnitsHeld,
+)
+from engine.domain.units import HoldId, Key, Sku
+
+_STALE_DUES_MIN = 4096
+"""Below this many, dues of holds that ended early are not worth a clean-up."""
+
+
+class Handled(NamedTuple):
+    """What one command did: events in the order they were applied, and the answer to give once they are durable."""
+
+    events: list[BookEvent | OrderRecorded]
+    answer: Answer
+
+
+class Ledger:
+    """The books of one shard. Belongs to one task; nobody else reads it between that task's checkpoints."""
+
+    def __init__(self, *, remembered_seconds: float, remembered_max: int) -> None:
+        """Start without books. What has ended is remembered this long, and at most this many."""
+        self.books: dict[Sku, Book] = {}
+        self._remembered_for = timedelta(seconds=remembered_seconds)
+        self._remembered_max = remembered_max
+        self._dues: list[tuple[datetime, Sku, HoldId | DemandKey]] = []
+        self._dues_stale = 0
+        self._remembered: deque[tuple[datetime, Sku, HoldId | Key, bool]] = deque()
+        """What may be forgotten, oldest first; the flag tells a hold from a movement's key."""
+
+    def apply(self, event: BookEvent) -> None:
+        """Apply one event to its book and to the due list. Replay and live running both come through here."""
+        book = self.books.get(event.sku)
+        if book is None:
+            assert isinstance(event, SkuAdded), event
+            book = self.books[event.sku] = Book(event.sku)
+        apply(book, event)
+        match event:
+            case UnitsHeld(expires_at=datetime() as due, sku=sku, hold_id=hold_id):
+                heapq.heappush(self._dues, (due, sku, hold_id))
+            case DemandSet(expires_at=datetime() as due, sku=sku):
+                heapq.heappush(self._dues, (due, sku, demand_key(event)))
+            case HoldCommitted() | HoldReleased():
+                self._dues_stale += 1
+                self._remembered.append((event.at, event.sku, event.hold_id, True))
+            case HoldExpired() | HoldRefused():
+                self._remembered.append((event.at, event.sku, event.hold_id, True))
+            case StockAdjusted() | StockReceived():
+                self._remembered.append((event.at, event.sku, event.key, False))
+            case _:
+                pass
+
+    @property
+    def next_due_at(self) -> datetime | None:
+        """When the clock alone changes something next; may name a hold that ended early."""
+        return self._dues[0][0] if self._dues else None
+
+    @property
+    def remembered(self) -> int:
+        """Ended holds, refusals and movement keys that a repeat would be recognised by."""
+        return len(self._remembered)
+
+    def lapse(self, now: datetime) -> list[BookEvent]:
+        """Decide and apply what the clock has decided: holds whose time is over are available from that instant on.
+
+        Lessons B10, B11: expiry comes from the record, not from a sweeper; `handle` calls this before every decision.
+        """
+        events: list[BookEvent] = []
+        while self._dues and self._dues[0][0] <= now:
+            due, sku, what = heapq.heappop(self._dues)
+            book = self.books[sku]
+            event = _lapse(book, due, what, now)
+            if event is None:
+                self._dues_stale = max(0, self._dues_stale - 1)
+                continue
+            self.apply(event)
+            events.append(event)
+            for noted in _watch(book, event, now):
+                self.apply(noted)
+                events.append(noted)
+        if self._dues_stale > _STALE_DUES_MIN and self._dues_stale > len(self._dues) // 2:
+            self._dues = [entry for entry in self._dues if _lapse(self.books[entry[1]], entry[0], entry[2], entry[0])]
+            heapq.heapify(self._dues)
+            self._dues_stale = 0
+        return events
+
+    def forget(self, now: datetime) -> list[HoldId]:
+        """Drop what was remembered long enough; return the hold ids that mean nothing any more."""
+        horizon = now - self._remembered_for
+        holds: list[HoldId] = []
+        while self._remembered and (self._remembered[0][0] < horizon or len(self._remembered) > self._remembered_max):
+            _, sku, what, is_hold = self._remembered.popleft()
+            book = self.books[sku]
+            if is_hold:
+                hold_id = HoldId(what)
+                book.ended.pop(hold_id, None)
+                book.refused.pop(hold_id, None)
+                holds.append(hold_id)
+            else:
+                book.movements.pop(Key(what), None)
+        return holds
+
+
+def handle(owner: Callable[[Sku], Ledger], command: Command, skus: Iterable[Sku], now: datetime) -> Handled:
+    """Decide one command, apply what was decided, and note what it did to promises made earlier.
+
+    Args:
+        owner: finds the ledger of a SKU; the caller owns all of those, and nobody else looks at them meanwhile.
+        command: what is asked.
+        skus: those the command names, and those its hold id was first seen with.
+        now: the instant of the decision.
+    """
+    events: list[BookEvent | OrderRecorded] = []
+    books: dict[Sku, Book] = {}
+    for sku in skus:
+        ledger = owner(sku)
+        if ledger.next_due_at is not None and ledger.next_due_at <= now:
+            events.extend(ledger.lapse(now))
+        book = ledger.books.get(sku)
+        if book is not None:
+            books[sku] = book
+    if isinstance(command, RecordOrder):
+        events.append(OrderRecorded(at=now, snapshot=command.snapshot, skus=command.skus_of_lines, holds=command.holds))
+        for level in command.levels:
+            for event in decide_level(books[level.sku], level, command, now):
+                owner(level.sku).apply(event)
+                events.append(event)
+        answer: Answer = Done()
+    else:
+        decided, answer = decide(books, command, now)
+        for event in decided:
+            owner(event.sku).apply(event)
+        events.extend(decided)
+        if decided and isinstance(decided[0], UnitsHeld | HoldRefused):
+            return Handled(events, answer)  # a hold never takes more than there is
+    for sku, book in books.items():
+        for event in _watch(book, command, now):
+            owner(sku).apply(event)
+            events.append(event)
+    return Handled(events, answer)
+
+
+def _lapse(book: Book, due: datetime, what: HoldId | DemandKey, now: datetime) -> BookEvent | None:
+    """Say what runs out at `due`, or None when it ended or changed before."""
+    if isinstance(what, tuple):
+        demand = book.demand.get(what)
+        if demand is None or demand.expires_at != due:
+            return None
+        return DemandLapsed(at=now, sku=book.sku, account=what[0], order_id=what[1], line_id=what[2])
+    held = book.holds.get(what)
+    return HoldExpired(at=now, sku=book.sku, hold_id=what) if held is not None and held.expires_at == due else None
+
+
+def _watch(book: Book, cause: Command | BookEvent, now: datetime) -> Sequence[BookEvent]:
+    """Keep the incident in step with the shortage: every further unit has a cause, and it closes when all is kept."""
+    known = book.oversell
+    shortage = book.shortage
+    if shortage == (known.open_units if known is not None else 0):
+        return ()
+    if shortage == 0:
+        return (OversellCleared(at=now, sku=book.sku),)
+    account, order_id, why, detail = None, None, "unknown", ""
+    match cause:
+        case RecordOrder(snapshot=snapshot, causes=causes):
+            account, order_id = snapshot.account, snapshot.order_id
+            why, detail = next(((c, d) for sku, c, d in causes if sku == book.sku), ("unknown", ""))
+        case Adjust(key=key, reason=reason):
+            why, detail = "count", f"adjustment {key}: {reason}"
+        case _:
+            pass
+    more = max(0, shortage - (known.open_units if known is not None else 0))
+    return (
+        OversellRecorded(
+            at=now,
+            sku=book.sku,
+            units=more,
+            open_units=shortage,
+            account=account,
+            order_id=order_id,
+            cause=why if more else "relieved",
+            detail=detail,
+        ),
+    )
