@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from engine.domain.availability import Availability
 from engine.domain.events import (
     BookEvent,
     DemandLapsed,
@@ -101,14 +100,13 @@ class Book:
         """Units promised beyond what there is, over all locations."""
         return max(0, -sum(position.free for position in self.positions.values()))
 
-    def availability(self, position: int, changed_at: datetime) -> Availability:
-        """Say what pushers need to know."""
-        return Availability(
-            sku=self.sku,
-            position=position,
-            atp=tuple((location, figures.atp) for location, figures in self.positions.items()),
-            changed_at=changed_at,
-        )
+    def levels(self) -> tuple[Part, ...]:
+        """Available to promise at every location that was ever mentioned: what pushers need to know."""
+        return tuple((location, figures.atp) for location, figures in self.positions.items())
+
+    def knows_hold(self, hold_id: HoldId) -> bool:
+        """Whether a hold of this id is open, ended or refused here."""
+        return hold_id in self.holds or hold_id in self.ended or hold_id in self.refused
 
     def __eq__(self, other: object) -> bool:
         """Compare every figure and record: replay equals live."""
@@ -180,7 +178,7 @@ def hold_demand(held: UnitsHeld, event: HoldCommitted) -> DemandSet:
     return DemandSet(
         at=event.at,
         sku=event.sku,
-        account=held.account,
+        account=event.account,
         order_id=event.order_id or OrderId(held.hold_id),
         line_id=hold_line_id(held.hold_id),
         committed=held.parts,

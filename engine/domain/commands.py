@@ -84,10 +84,8 @@ class RecordOrder(_Message, frozen=True, kw_only=True, gc=False):
 
     snapshot: OrderSnapshot
     skus_of_lines: tuple[Sku | None, ...]
-    holds: tuple[HoldId, ...]
-    """Holds committed into this order before it was known; their demand ends where the snapshot's begins."""
     levels: tuple[DemandLevel, ...]
-    """Lines of this snapshot and, at zero, those that earlier ones had and this one has not."""
+    """First, at zero, the lines that earlier snapshots or committed holds had and this one has not; then its own."""
     locations: tuple[LocationId, ...]
     causes: tuple[tuple[Sku, str, str], ...] = ()
     """Should a SKU be oversold by this order: SKU, cause, detail, as the pusher of the account sees it."""

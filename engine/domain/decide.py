@@ -192,7 +192,14 @@ def _commit_hold(books: Books, command: CommitHold, now: datetime) -> Decision:
     for sku, book in books.items():
         if command.hold_id in book.holds:
             events.append(
-                HoldCommitted(at=now, sku=sku, hold_id=command.hold_id, order_id=command.order_id, owed=command.owed)
+                HoldCommitted(
+                    at=now,
+                    sku=sku,
+                    hold_id=command.hold_id,
+                    account=book.holds[command.hold_id].account,
+                    order_id=command.order_id,
+                    owed=command.owed,
+                )
             )
             continue
         if command.hold_id not in book.ended:

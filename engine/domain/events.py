@@ -74,6 +74,7 @@ class HoldCommitted(_Event, frozen=True, kw_only=True, tag="hold_committed", gc=
 
     sku: Sku
     hold_id: HoldId
+    account: AccountId
     order_id: OrderId | None
     """None: nobody named one; the demand stands under the hold's own id."""
     owed: bool = True
@@ -168,8 +169,6 @@ class OrderRecorded(_Event, frozen=True, kw_only=True, tag="order_recorded", gc=
 
     snapshot: OrderSnapshot
     skus: tuple[Sku | None, ...]
-    holds: tuple[HoldId, ...] = ()
-    """Holds that were committed into this order."""
 
 
 # -- intake -----------------------------------------------------------------------------------------------------------

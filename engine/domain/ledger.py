@@ -147,7 +147,7 @@ def handle(owner: Callable[[Sku], Ledger], command: Command, skus: Iterable[Sku]
         if book is not None:
             books[sku] = book
     if isinstance(command, RecordOrder):
-        events.append(OrderRecorded(at=now, snapshot=command.snapshot, skus=command.skus_of_lines, holds=command.holds))
+        events.append(OrderRecorded(at=now, snapshot=command.snapshot, skus=command.skus_of_lines))
         for level in command.levels:
             for event in decide_level(books[level.sku], level, command, now):
                 owner(level.sku).apply(event)

@@ -199,7 +199,6 @@ class LedgerMachine(RuleBasedStateMachine):
             RecordOrder(
                 snapshot=self.snapshot(order_id, until, new),
                 skus_of_lines=tuple(level.sku for level in new.values()),
-                holds=(),
                 levels=(*gone, *new.values()),
                 locations=(HERE, THERE),
             )

@@ -1,0 +1,206 @@
+"""The embedded store: one SQLite file, one writer, one BLOB row per group commit.
+
+WAL with `synchronous=FULL` syncs the log at every commit. A commit is handed to a thread, or made in the trio thread
+while the disk has been quick lately: the hand-over costs about as much as the sync itself, and a stalled disk must not
+stall the loop.
+"""
+
+import fcntl
+import os
+import sqlite3
+import time
+import zlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from engine.domain.errors import AppendUnknown, JournalError, JournalUnavailable, StoreCorrupt, StoreInUse
+from engine.domain.units import EPOCH
+from engine.ports import Frame
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS frames (
+    position INTEGER PRIMARY KEY,
+    written_at INTEGER NOT NULL,
+    digest INTEGER NOT NULL,
+    payload BLOB NOT NULL
+) STRICT
+"""
+_SCHEMA_VERSION: Final = 1
+_APPLICATION_ID: Final = 0x6C756E74
+"""`lunt`: tells our file from any other SQLite database."""
+_BUSY_SECONDS: Final = 2.0
+_INLINE_BYTES_MAX: Final = 64 * 1024
+"""Larger frames always go to the thread: writing them takes longer than the hand-over."""
+_SMOOTHING: Final = 0.2
+_REFUSED: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY})
+"""Primary result codes after which SQLite has rolled back for certain."""
+
+
+class SqliteStore:
+    """Owns the file through a lock beside it, which the kernel drops when the process dies."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int, inline_seconds_max: float) -> None:
+        """Use `open_store`."""
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+        self._inline_seconds_max = inline_seconds_max
+        self._sync_seconds = inline_seconds_max
+        self._closed = False
+
+    @property
+    def sync_seconds(self) -> float:
+        """Smoothed duration of the last commits."""
+        return self._sync_seconds
+
+    async def append(self, frame: Frame) -> None:
+        """Write one frame (`engine.ports.Store.append`)."""
+        if self._sync_seconds < self._inline_seconds_max and len(frame.payload) <= _INLINE_BYTES_MAX:
+            self._append(frame)
+        else:
+            await trio.to_thread.run_sync(self._append, frame)
+
+    async def read(self, after: int, limit: int) -> tuple[Frame, ...]:
+        """Read frames in order (`engine.ports.Store.read`)."""
+        return await trio.to_thread.run_sync(self._read, after, limit)
+
+    async def aclose(self) -> None:
+        """Close the database, then let go of the lock."""
+        await trio.lowlevel.checkpoint()
+        self.close()
+
+    def close(self) -> None:
+        """Close without a loop."""
+        if not self._closed:
+            self._closed = True
+            self._connection.close()
+            os.close(self._lock)
+
+    def _append(self, frame: Frame) -> None:
+        started = time.perf_counter()
+        row = (frame.position, _microseconds(frame.written_at), zlib.crc32(frame.payload), frame.payload)
+        try:
+            # autocommit: the statement is the transaction, durable when it returns
+            self._connection.execute("INSERT INTO frames VALUES (?, ?, ?, ?)", row)
+        except sqlite3.IntegrityError as error:
+            raise AppendUnknown(f"{self.path}: frame {frame.position} is there already: {error}") from error
+        except sqlite3.Error as error:
+            raise _translate(self.path, error) from error
+        self._sync_seconds += _SMOOTHING * (time.perf_counter() - started - self._sync_seconds)
+
+    def _read(self, after: int, limit: int) -> tuple[Frame, ...]:
+        query = "SELECT position, written_at, digest, payload FROM frames WHERE position > ? ORDER BY position LIMIT ?"
+        try:
+            rows = self._connection.execute(query, (after, limit)).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise StoreCorrupt(f"{self.path}: {error}") from error
+        frames: list[Frame] = []
+        for position, written_at, digest, payload in rows:
+            after += 1
+            if position != after:
+                raise StoreCorrupt(f"{self.path}: frame {after} is missing, the next one is {position}")
+            if zlib.crc32(payload) != digest:
+                raise StoreCorrupt(f"{self.path}: frame {position} does not match its digest")
+            frames.append(Frame(position=position, written_at=_instant(written_at), payload=payload))
+        return tuple(frames)
+
+
+async def open_store(path: Path, *, inline_seconds_max: float = 0.0) -> SqliteStore:
+    """Open or create the database and become its only owner.
+
+    Args:
+        path: the file; its folder must exist.
+        inline_seconds_max: commit in the calling thread while commits have taken less than this lately; 0: never.
+
+    Raises:
+        StoreInUse: another process holds the lock.
+        StoreCorrupt: not a database, not ours, or damaged.
+        JournalUnavailable: no right or no room to write it.
+    """
+    return await trio.to_thread.run_sync(_open, path, inline_seconds_max)
+
+
+def _open(path: Path, inline_seconds_max: float) -> SqliteStore:
+    lock = _take_lock(path)
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
+        path.chmod(0o600)
+        _prepare(path, connection)
+    except sqlite3.Error as error:
+        _undo(connection, lock)
+        raise _translate(path, error, opening=True) from error
+    except JournalError:
+        _undo(connection, lock)
+        raise
+    return SqliteStore(path, connection, lock, inline_seconds_max)
+
+
+def _undo(connection: sqlite3.Connection | None, lock: int) -> None:
+    if connection is not None:
+        connection.close()
+    os.close(lock)
+
+
+def _take_lock(path: Path) -> int:
+    beside = path.with_name(path.name + ".lock")
+    try:
+        lock = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise JournalUnavailable(f"{beside}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        owner = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(lock)
+        raise StoreInUse(f"{path} belongs to a running daemon (process {owner}); one store, one daemon") from error
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
+
+
+def _prepare(path: Path, connection: sqlite3.Connection) -> None:
+    application = _pragma(connection, "application_id")
+    version = _pragma(connection, "user_version")
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and application != _APPLICATION_ID:
+        raise StoreCorrupt(f"{path} is a database of another program (application id {application})")
+    if version > _SCHEMA_VERSION:
+        raise StoreCorrupt(
+            f"{path} was written by a newer lastunit (schema {version}, this one knows {_SCHEMA_VERSION})"
+        )
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    if not tables:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(_SCHEMA)
+        connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    # a lock held by another program shows now, not at the first order
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _translate(path: Path, error: sqlite3.Error, *, opening: bool = False) -> JournalError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return StoreCorrupt(f"{path}: {error}")
+    if opening or code in _REFUSED:
+        return JournalUnavailable(f"{path}: {error}")
+    return AppendUnknown(f"{path}: {error}")
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def _instant(microseconds: int) -> datetime:
+    return (EPOCH + timedelta(microseconds=microseconds)).astimezone(UTC)

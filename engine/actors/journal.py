@@ -1,0 +1,195 @@
+"""Group commit: while one frame is being written, the next one gathers.
+
+Everything a unit holds lands in one frame, or nothing of it does. Units commit in the order they were handed over.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+import structlog
+import trio
+
+from engine.domain.errors import JournalUnavailable
+from engine.domain.events import Event
+from engine.ports import Clock, Frame, Store
+
+log = structlog.get_logger(__name__)
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(list[Event])
+_RETRY_SECONDS = 0.25
+"""Between two tries of an append that was certainly not written: a disk is freed by people, not by haste."""
+
+
+def encode_events(events: Sequence[Event]) -> bytes:
+    """Build a frame's payload: a msgpack array of tagged events."""
+    return _ENCODER.encode(events)
+
+
+def decode_events(frame: Frame) -> list[Event]:
+    """Read a frame's payload.
+
+    Raises:
+        msgspec.ValidationError: bytes that this version cannot have written.
+    """
+    return _DECODER.decode(frame.payload)
+
+
+class JournalListener(Protocol):
+    """What telemetry wants to know."""
+
+    def frame_committed(self, events: int, payload_bytes: int, seconds: float) -> None:
+        """Report a frame that is durable; `seconds` is the time in the store."""
+        ...
+
+    def stalled(self, reason: str | None) -> None:
+        """Report that appends are refused for a reason, or (None) taken again."""
+        ...
+
+
+class _Unit(NamedTuple):
+    events: Sequence[Event]
+    on_commit: Callable[[int], None] | None
+
+
+class Journal:
+    """The only writer of the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        position: int,
+        entries_max: int,
+        waiting_max: int,
+        stall_seconds_max: float,
+        listener: JournalListener,
+    ) -> None:
+        """Continue after `position`, the last frame of the store (0: an empty one)."""
+        self.position = position
+        self.stalled: str | None = None
+        """Why appends are refused just now; None when all is well."""
+        self._store = store
+        self._clock = clock
+        self._entries_max = entries_max
+        self._waiting_max = waiting_max
+        self._stall_seconds_max = stall_seconds_max
+        self._listener = listener
+        self._waiting: deque[_Unit] = deque()
+        self._waiting_events = 0
+        self._committing = False
+        self._closing = False
+        self._work = trio.Event()
+        self._room = trio.Event()
+
+    @property
+    def waiting_events(self) -> int:
+        """Events handed over and not yet in a frame."""
+        return self._waiting_events
+
+    async def wait_room(self) -> None:
+        """Wait while the backlog is at its limit: how a slow disk slows down whoever decides."""
+        while self._waiting_events >= self._waiting_max:
+            await self._room.wait()
+
+    def enqueue(self, events: Sequence[Event], on_commit: Callable[[int], None] | None) -> None:
+        """Hand over one all-or-nothing unit; `on_commit(position)` runs when it is durable.
+
+        A unit without events waits for all that was handed over before it: what it tells was decided on that.
+        """
+        if not events and not self._waiting and not self._committing:
+            if on_commit is not None:
+                on_commit(self.position)
+            return
+        self._waiting.append(_Unit(events, on_commit))
+        self._waiting_events += len(events)
+        self._work.set()
+
+    async def record(self, events: Sequence[Event]) -> int:
+        """Hand over events and wait until they are durable (`engine.ports.Recorder`)."""
+        await self.wait_room()
+        done = trio.Event()
+        positions: list[int] = []
+
+        def committed(position: int) -> None:
+            positions.append(position)
+            done.set()
+
+        self.enqueue(events, committed)
+        await done.wait()
+        return positions[0]
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Commit until closed, then write what is left.
+
+        Raises:
+            AppendUnknown: nobody knows whether the last frame landed; the process must end.
+            JournalUnavailable: the store refused for longer than `stall_seconds_max`.
+        """
+        task_status.started()
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._work = trio.Event()
+                await self._work.wait()
+                continue
+            await self._commit(self._gather())
+
+    def close(self) -> None:
+        """Take nothing more after what was handed over; `run` returns when that is durable."""
+        self._closing = True
+        self._work.set()
+
+    def _gather(self) -> list[_Unit]:
+        units: list[_Unit] = []
+        events = 0
+        while self._waiting and (not units or events + len(self._waiting[0].events) <= self._entries_max):
+            unit = self._waiting.popleft()
+            units.append(unit)
+            events += len(unit.events)
+        return units
+
+    async def _commit(self, units: list[_Unit]) -> None:
+        events = [event for unit in units for event in unit.events]
+        if events:
+            payload = encode_events(events)
+            frame = Frame(position=self.position + 1, written_at=self._clock.now(), payload=payload)
+            self._committing = True
+            started = trio.current_time()
+            await self._append(frame)
+            self._committing = False
+            self.position = frame.position
+            self._waiting_events -= len(events)
+            self._listener.frame_committed(len(events), len(payload), trio.current_time() - started)
+            if self._waiting_events < self._waiting_max:
+                self._room.set()
+                self._room = trio.Event()
+        # no checkpoint until every answer is given: they are all equally durable
+        for unit in units:
+            if unit.on_commit is not None:
+                unit.on_commit(self.position)
+
+    async def _append(self, frame: Frame) -> None:
+        """Append, and again while the store says that it certainly did not; answers wait meanwhile."""
+        with trio.CancelScope() as patience:
+            while True:
+                try:
+                    await self._store.append(frame)
+                except JournalUnavailable as refused:
+                    if self.stalled is None:
+                        patience.deadline = trio.current_time() + self._stall_seconds_max
+                        log.warning("journal.stalled", reason=str(refused), gives_up_seconds=self._stall_seconds_max)
+                    self.stalled = str(refused)
+                    self._listener.stalled(self.stalled)
+                else:
+                    if self.stalled is not None:
+                        log.info("journal.recovered", position=frame.position)
+                        self.stalled = None
+                        self._listener.stalled(None)
+                    return
+                await trio.sleep(_RETRY_SECONDS)
+        raise JournalUnavailable(f"{self.stalled}; gave up after {self._stall_seconds_max:g} s")

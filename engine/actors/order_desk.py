@@ -1,0 +1,272 @@
+"""Keeps the newest snapshot of every order and brings the books to the level it tells.
+
+One task, so two snapshots of one order are always compared; shards' inboxes keep their order after that.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+import structlog
+import trio
+
+from engine.actors.journal import Journal
+from engine.actors.mailbox import Mailbox
+from engine.actors.router import Router
+from engine.actors.shard import Slot
+from engine.domain.availability import ChannelSale
+from engine.domain.book import hold_line_id
+from engine.domain.commands import CommitHold, DemandLevel, RecordOrder, Refusal
+from engine.domain.events import HoldCommitted, OrderRecorded
+from engine.domain.orders import Freshness, OrderLine, OrderSnapshot, check_snapshot, judge_freshness
+from engine.domain.units import AccountId, HoldId, LineId, LocationId, OrderId, Sku
+from engine.ports import Clock
+
+log = structlog.get_logger(__name__)
+
+OrderKey = tuple[AccountId, OrderId]
+
+_TAKEN_MAX = 256
+
+
+class Account(Protocol):
+    """What the desk asks of an account: the pusher knows its listings and what they may have shown."""
+
+    locations: tuple[LocationId, ...]
+
+    def sku_of(self, line: OrderLine) -> Sku | None:
+        """Which SKU an order line means; None when no listing matches."""
+        ...
+
+    def cause_of_oversell(self, sku: Sku, placed_at: datetime) -> tuple[str, str]:
+        """Say why an order placed then could exceed what there is: cause and detail."""
+        ...
+
+    def channel_sale(self, sale: ChannelSale) -> None:
+        """Hear that the channel itself changed its count."""
+        ...
+
+
+class Told(NamedTuple):
+    """A snapshot, from wherever. Resolved with a `Freshness` when it is durable, or with a `Refusal`."""
+
+    snapshot: OrderSnapshot
+    slot: Slot
+
+
+class CommitInto(NamedTuple):
+    """COMMIT of a hold into a named order."""
+
+    hold_id: HoldId
+    order_id: OrderId
+    slot: Slot
+
+
+class DeskListener(Protocol):
+    """What telemetry wants to know."""
+
+    def order_told(self, snapshot: OrderSnapshot, freshness: Freshness, unmatched: int) -> None:
+        """Report one snapshot and how many of its lines no listing matches."""
+        ...
+
+
+class Order(NamedTuple):
+    """What the desk knows of one order. A hold committed into an order may come before any snapshot of it."""
+
+    snapshot: OrderSnapshot | None
+    skus: tuple[Sku | None, ...]
+    hold_lines: tuple[tuple[LineId, Sku], ...]
+
+
+_UNKNOWN = Order(None, (), ())
+
+
+class OrderDesk:
+    """Owner of the newest snapshots."""
+
+    def __init__(
+        self,
+        *,
+        router: Router,
+        journal: Journal,
+        clock: Clock,
+        accounts: Mapping[AccountId, Account],
+        listener: DeskListener,
+        mailbox_max: int,
+    ) -> None:
+        """Start without orders; replay brings them."""
+        self.inbox: Mailbox[Told | CommitInto] = Mailbox("order-desk", mailbox_max)
+        self.orders: dict[OrderKey, Order] = {}
+        self._router = router
+        self._journal = journal
+        self._clock = clock
+        self._accounts = accounts
+        self._listener = listener
+
+    def apply(self, event: OrderRecorded | HoldCommitted) -> None:
+        """Replay. Frames of two snapshots may land the other way round, so the newest wins here too."""
+        match event:
+            case OrderRecorded(snapshot=snapshot, skus=skus):
+                key = (snapshot.account, snapshot.order_id)
+                known = self.orders.get(key, _UNKNOWN)
+                if judge_freshness(known.snapshot, snapshot) is Freshness.NEWER:
+                    self.orders[key] = known._replace(snapshot=snapshot, skus=skus)
+            case HoldCommitted(order_id=str() as order_id, account=account, hold_id=hold_id, sku=sku, owed=True):
+                self._note_hold((account, OrderId(order_id)), hold_id, (sku,))
+            case HoldCommitted():
+                pass
+
+    async def tell(self, snapshot: OrderSnapshot, slot: Slot) -> None:
+        """Hand in a snapshot; waits while the inbox is full."""
+        await self.inbox.put(Told(snapshot, slot))
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Work through the inbox until cancelled."""
+        task_status.started()
+        while True:
+            await self.inbox.wait()
+            for message in self.inbox.take_nowait(_TAKEN_MAX):
+                match message:
+                    case Told():
+                        await self._take(message)
+                    case CommitInto():
+                        await self._commit(message)
+            await trio.lowlevel.checkpoint()
+
+    async def _commit(self, message: CommitInto) -> None:
+        account = self._router.account_of(message.hold_id)
+        skus = self._router.skus_of(message.hold_id)
+        known = _UNKNOWN if account is None else self.orders.get((account, message.order_id), _UNKNOWN)
+        owed = known.snapshot is None
+        if owed and account is not None:
+            # Noted before it is decided: a line that never came to be stands at zero already.
+            self._note_hold((account, message.order_id), message.hold_id, skus)
+        command = CommitHold(hold_id=message.hold_id, order_id=message.order_id, owed=owed)
+        await self._router.submit(command, message.slot)
+
+    def _note_hold(self, key: OrderKey, hold_id: HoldId, skus: tuple[Sku, ...]) -> None:
+        known = self.orders.get(key, _UNKNOWN)
+        lines = dict.fromkeys((*known.hold_lines, *((hold_line_id(hold_id), sku) for sku in skus)))
+        self.orders[key] = known._replace(hold_lines=tuple(lines))
+
+    async def _take(self, told: Told) -> None:
+        snapshot = told.snapshot
+        problem = check_snapshot(snapshot)
+        account = self._accounts.get(snapshot.account)
+        if account is None:
+            told.slot.resolve(Refusal(code="NOSUCHACCOUNT", text=f"account={snapshot.account}"))
+            return
+        if problem is not None:
+            told.slot.resolve(Refusal(code="BADARG", text=f"order={snapshot.order_id} {problem}"))
+            return
+        key = (snapshot.account, snapshot.order_id)
+        known = self.orders.get(key, _UNKNOWN)
+        freshness = judge_freshness(known.snapshot, snapshot)
+        skus = tuple(self._sku_of(account, line) for line in snapshot.lines)
+        if freshness is Freshness.REPEAT and skus != known.skus:
+            freshness = Freshness.NEWER  # a listing was mapped since: its lines count from now on
+        self._listener.order_told(snapshot, freshness, sum(sku is None for sku in skus))
+        if freshness is not Freshness.NEWER:
+            # what made it old news may still be on its way to the disk
+            self._journal.enqueue((), lambda _position: told.slot.resolve(freshness))
+            return
+        self.orders[key] = known._replace(snapshot=snapshot, skus=skus)
+        await self._record(account, known, snapshot, skus, told.slot)
+
+    def _sku_of(self, account: Account, line: OrderLine) -> Sku | None:
+        sku = account.sku_of(line)
+        return sku if sku is not None and self._router.knows(sku) else None
+
+    async def _record(
+        self, account: Account, known: Order, snapshot: OrderSnapshot, skus: tuple[Sku | None, ...], slot: Slot
+    ) -> None:
+        levels = _levels(known, snapshot, skus)
+        recorded = _Recorded(self, known, snapshot, account, _channel_sales(known, snapshot, skus), slot)
+        if not levels:
+            event = OrderRecorded(at=self._clock.now(), snapshot=snapshot, skus=skus)
+            self._journal.enqueue((event,), lambda _position: recorded.resolve(None))
+            return
+        causes = tuple(
+            (sku, *account.cause_of_oversell(sku, snapshot.placed_at)) for sku in dict.fromkeys(x.sku for x in levels)
+        )
+        command = RecordOrder(
+            snapshot=snapshot,
+            skus_of_lines=skus,
+            levels=levels,
+            locations=account.locations,
+            causes=causes,
+        )
+        await self._router.submit(command, recorded)
+
+
+class _Recorded:
+    """Slot of a snapshot: tells the channel's pusher about the sale, then the one who brought it."""
+
+    def __init__(
+        self,
+        desk: OrderDesk,
+        before: Order,
+        snapshot: OrderSnapshot,
+        account: Account,
+        sales: list[ChannelSale],
+        slot: Slot,
+    ) -> None:
+        self._desk = desk
+        self._before = before
+        self._snapshot = snapshot
+        self._account = account
+        self._sales = sales
+        self._slot = slot
+
+    def resolve(self, answer: object) -> None:
+        if isinstance(answer, Refusal):
+            # not decided at all (the journal is stalled): the desk must not believe that it was
+            key = (self._snapshot.account, self._snapshot.order_id)
+            now = self._desk.orders[key]
+            if now.snapshot is self._snapshot:
+                self._desk.orders[key] = now._replace(snapshot=self._before.snapshot, skus=self._before.skus)
+            self._slot.resolve(answer)
+            return
+        for sale in self._sales:
+            self._account.channel_sale(sale)
+        self._slot.resolve(Freshness.NEWER)
+
+
+def _levels(known: Order, snapshot: OrderSnapshot, skus: tuple[Sku | None, ...]) -> tuple[DemandLevel, ...]:
+    """Lines that end or give back come first, so that what they free is there for the others (lessons C1, C6)."""
+    now = {
+        (line.line_id, sku): DemandLevel(
+            line_id=line.line_id, sku=sku, open_units=line.open_units, shipped=line.shipped, returned=line.returned
+        )
+        for line, sku in zip(snapshot.lines, skus, strict=True)
+        if sku is not None
+    }
+    ended = {(line_id, sku): DemandLevel(line_id=line_id, sku=sku) for line_id, sku in known.hold_lines}
+    if known.snapshot is not None:
+        for line, sku in zip(known.snapshot.lines, known.skus, strict=True):
+            if sku is not None:
+                ended[line.line_id, sku] = DemandLevel(line_id=line.line_id, sku=sku)
+    for key in now:
+        ended.pop(key, None)
+    return (*ended.values(), *sorted(now.values(), key=lambda level: level.open_units + level.shipped))
+
+
+def _channel_sales(known: Order, snapshot: OrderSnapshot, skus: tuple[Sku | None, ...]) -> list[ChannelSale]:
+    """How the channel's own count of each SKU changed between two snapshots."""
+    change: dict[Sku, int] = {}
+    for sign, state, lines_skus in ((1, snapshot, skus), (-1, known.snapshot, known.skus)):
+        if state is None:
+            continue
+        for line, sku in zip(state.lines, lines_skus, strict=True):
+            if sku is not None:
+                change[sku] = change.get(sku, 0) + sign * _taken_by_channel(state, line)
+    return [
+        ChannelSale(account=snapshot.account, sku=sku, units=units, channel_at=snapshot.modified_at)
+        for sku, units in change.items()
+    ]
+
+
+def _taken_by_channel(snapshot: OrderSnapshot, line: OrderLine) -> int:
+    """Units a channel has taken out of what it shows: a held order's are not, by every channel known so far."""
+    open_units = line.open_units if snapshot.held_until is None else 0
+    return open_units + line.shipped - line.returned

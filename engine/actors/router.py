@@ -1,0 +1,140 @@
+"""From a command to the shard, or shards, that own its SKUs. Not a task: it runs in the caller's."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import assert_never
+
+import trio
+
+from engine.actors.journal import Journal
+from engine.actors.shard import Directory, Look, Message, Placed, Rendezvous, Request, Shard, Slot
+from engine.domain.book import Book
+from engine.domain.commands import (
+    AddSku,
+    Adjust,
+    Command,
+    CommitHold,
+    OpenStock,
+    PlaceHold,
+    Receive,
+    RecordOrder,
+    Refusal,
+    ReleaseHold,
+)
+from engine.domain.events import BookEvent, HoldRefused, UnitsHeld
+from engine.domain.ledger import Ledger
+from engine.domain.partition import shard_of
+from engine.domain.units import AccountId, HoldId, Sku
+
+
+class Waiter:
+    """A slot that one task waits on."""
+
+    def __init__(self) -> None:
+        """Wait with `await waiter.wait()`."""
+        self._event = trio.Event()
+        self._answer: object = None
+
+    def resolve(self, answer: object) -> None:
+        """Take the answer (`engine.actors.shard.Slot`)."""
+        self._answer = answer
+        self._event.set()
+
+    async def wait(self) -> object:
+        """Return the answer, once it is durable."""
+        await self._event.wait()
+        return self._answer
+
+
+class Router:
+    """Knows which shard owns a SKU, and which SKUs a hold id stands for."""
+
+    def __init__(self, shards: Sequence[Shard], directory: Directory, journal: Journal) -> None:
+        """Route to `shards`, which share `directory`."""
+        self._shards = shards
+        self._directory = directory
+        self._journal = journal
+
+    def ledger_of(self, sku: Sku) -> Ledger:
+        """Return the ledger that holds a SKU's book."""
+        return self._shards[shard_of(sku, len(self._shards))].ledger
+
+    def knows(self, sku: Sku) -> bool:
+        """Whether the SKU exists."""
+        return sku in self.ledger_of(sku).books
+
+    def account_of(self, hold_id: HoldId) -> AccountId | None:
+        """Return the account a hold was placed for; None for an unknown id."""
+        placed = self._directory.get(hold_id)
+        return placed.account if placed is not None else None
+
+    def skus_of(self, hold_id: HoldId) -> tuple[Sku, ...]:
+        """Return the SKUs of a hold; empty for an unknown id."""
+        placed = self._directory.get(hold_id)
+        return placed.skus if placed is not None else ()
+
+    def apply(self, event: BookEvent) -> None:
+        """Replay one event into the book it belongs to."""
+        self.ledger_of(event.sku).apply(event)
+        if isinstance(event, UnitsHeld | HoldRefused):
+            skus = tuple(sku for sku, _ in event.asked) or (event.sku,)
+            self._directory[event.hold_id] = Placed(skus, event.account)
+
+    async def submit(self, command: Command, slot: Slot | None) -> None:
+        """Bring a command to its owner, waiting while that one's inbox is full."""
+        if self._journal.stalled is not None:
+            if slot is not None:
+                slot.resolve(Refusal(code="STALLED", text=f"the journal cannot be written: {self._journal.stalled}"))
+            return
+        skus = self._skus_of_command(command)
+        if not skus:
+            if slot is not None:
+                slot.resolve(Refusal(code="NOSUCHHOLD", text=f"hold={getattr(command, 'hold_id', '')}"))
+            return
+        await self._send(Request(command, skus, slot), skus)
+
+    async def ask(self, command: Command) -> object:
+        """Submit a command and wait for its durable answer."""
+        waiter = Waiter()
+        await self.submit(command, waiter)
+        return await waiter.wait()
+
+    async def look(self, sku: Sku, read: Callable[[Book | None, datetime], object], slot: Slot) -> None:
+        """Ask the owner of a book about it."""
+        await self._shards[shard_of(sku, len(self._shards))].inbox.put(Look(sku, read, slot))
+
+    def _skus_of_command(self, command: Command) -> tuple[Sku, ...]:
+        match command:
+            case PlaceHold(hold_id=hold_id, account=account):
+                skus = command.skus
+                placed = self._directory.get(hold_id)
+                if placed is None:
+                    self._directory[hold_id] = Placed(skus, account)
+                    return skus
+                return skus if placed.skus == skus else tuple(sorted({*skus, *placed.skus}))
+            case CommitHold(hold_id=hold_id) | ReleaseHold(hold_id=hold_id):
+                return self.skus_of(hold_id)
+            case RecordOrder():
+                return command.skus
+            case Adjust(sku=sku) | Receive(sku=sku) | AddSku(sku=sku) | OpenStock(sku=sku):
+                return (sku,)
+            case _:
+                assert_never(command)
+
+    async def _send(self, request: Request, skus: Sequence[Sku]) -> None:
+        if len(skus) == 1:
+            inbox = self._shards[shard_of(skus[0], len(self._shards))].inbox
+            if inbox.has_room():
+                inbox.put_nowait(request)
+            else:
+                await inbox.put(request)
+            return
+        owners = sorted({shard_of(sku, len(self._shards)) for sku in skus})
+        inboxes = [self._shards[index].inbox for index in owners]
+        message: Message = Rendezvous(request, len(inboxes)) if len(inboxes) > 1 else request
+        while not all(inbox.has_room() for inbox in inboxes):
+            for inbox in inboxes:
+                await inbox.wait_room()
+        # no checkpoint until it is in every inbox: all shards meet it in the same order
+        for inbox in inboxes:
+            inbox.put_nowait(message)

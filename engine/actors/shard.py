@@ -1,0 +1,228 @@
+"""One task per shard: the only owner of its books.
+
+Decide, apply, hand to the journal; answers and availability leave when the frame is durable. A command over SKUs of
+several shards is a `Rendezvous`: every shard it names comes to it in the order of its inbox, lends its books to the
+last one to arrive, and goes on when that has decided.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+import trio
+
+from engine.actors.journal import Journal
+from engine.actors.mailbox import Mailbox
+from engine.domain.availability import Availability
+from engine.domain.book import Book
+from engine.domain.commands import Answer, Command, PlaceHold, Refusal
+from engine.domain.events import BookEvent, OrderRecorded
+from engine.domain.ledger import Ledger, handle
+from engine.domain.units import AccountId, HoldId, Sku
+from engine.ports import Clock
+
+_TAKEN_MAX = 1024
+"""Messages between two checkpoints; about 10 ms of decisions."""
+
+
+class Slot(Protocol):
+    """Where an answer goes once it is durable."""
+
+    def resolve(self, answer: object) -> None:
+        """Take an `Answer`, or what a `Look` made. Called once, in the journal's task; must not block."""
+        ...
+
+
+class Request(NamedTuple):
+    """A command whose SKUs one shard owns."""
+
+    command: Command
+    skus: Sequence[Sku]
+    slot: Slot | None
+
+
+class Look(NamedTuple):
+    """A question about one book. The reply is made at once and given when everything it shows is durable."""
+
+    sku: Sku
+    read: Callable[[Book | None, datetime], object]
+    slot: Slot
+
+
+class Rendezvous:
+    """A command that several shards must come to.
+
+    Every inbox gets it in the same step, so all shards meet such commands in the same order and none waits in a circle.
+    """
+
+    def __init__(self, request: Request, parties: int) -> None:
+        """Wait for `parties` shards."""
+        self.request = request
+        self._missing = parties
+        self._decided = trio.Event()
+
+    def arrive(self) -> bool:
+        """Come to it; True for the last one, which decides."""
+        self._missing -= 1
+        return self._missing == 0
+
+    def leave(self) -> None:
+        """Let the others go on with their books."""
+        self._decided.set()
+
+    async def wait_decided(self) -> None:
+        """Lend the books until it is decided."""
+        await self._decided.wait()
+
+
+class Placed(NamedTuple):
+    """Where a hold is found: its id alone says nothing."""
+
+    skus: tuple[Sku, ...]
+    account: AccountId
+
+
+Directory = dict[HoldId, Placed]
+Message = Request | Look | Rendezvous
+
+
+class ShardListener(Protocol):
+    """What telemetry wants to know."""
+
+    def decided(self, command: Command, answer: Answer, events: Sequence[BookEvent | OrderRecorded]) -> None:
+        """Report one decision."""
+        ...
+
+    def lapsed(self, events: Sequence[BookEvent]) -> None:
+        """Report what the clock decided."""
+        ...
+
+
+class Shard:
+    """Books, their inbox, and the loop between them."""
+
+    def __init__(
+        self,
+        index: int,
+        *,
+        ledger: Ledger,
+        owner: Callable[[Sku], Ledger],
+        directory: Directory,
+        journal: Journal,
+        clock: Clock,
+        publish: Callable[[Availability], None],
+        listener: ShardListener,
+        mailbox_max: int,
+    ) -> None:
+        """Make an idle shard.
+
+        Args:
+            index: its number, from 0.
+            ledger: its books.
+            owner: finds the ledger of any SKU; used at a rendezvous, when all of its shards have come.
+            directory: hold id to its SKUs, for commands that name no SKU; the router adds, the shard takes away.
+            journal: where decisions go.
+            clock: the time of decisions.
+            publish: takes the newest availability of a SKU after the commit; must not block.
+            listener: telemetry.
+            mailbox_max: messages that may wait.
+        """
+        self.index = index
+        self.ledger = ledger
+        self.inbox: Mailbox[Message] = Mailbox(f"shard-{index}", mailbox_max)
+        self._owner = owner
+        self._directory = directory
+        self._journal = journal
+        self._clock = clock
+        self._publish = publish
+        self._listener = listener
+        self._events: list[BookEvent | OrderRecorded] = []
+        self._answers: list[tuple[Slot, object]] = []
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Own the books until cancelled. What is decided is with the journal before any checkpoint."""
+        task_status.started()
+        while True:
+            await self._wait_for_work()
+            await self._journal.wait_room()
+            now = self._clock.now()
+            self._lapse(now)
+            for message in self.inbox.take_nowait(_TAKEN_MAX):
+                # no checkpoint until all of these are decided, but at a rendezvous, before which all is handed over
+                match message:
+                    case Request():
+                        self._decide(message, now)
+                    case Look(sku=sku, read=read, slot=slot):
+                        self._answers.append((slot, read(self.ledger.books.get(sku), now)))
+                    case Rendezvous():
+                        self._hand_over(now)
+                        await self._meet(message)
+                        now = self._clock.now()
+            self._forget(now)
+            self._hand_over(now)
+            await trio.lowlevel.checkpoint()
+
+    async def _wait_for_work(self) -> None:
+        due_at = self.ledger.next_due_at
+        if due_at is None:
+            await self.inbox.wait()
+            return
+        with trio.move_on_after(max(0.0, (due_at - self._clock.now()).total_seconds())):
+            await self.inbox.wait()
+
+    def _decide(self, request: Request, now: datetime) -> None:
+        command = request.command
+        events, answer = handle(self._owner, command, request.skus, now)
+        self._events.extend(events)
+        self._listener.decided(command, answer, events)
+        if request.slot is not None:
+            self._answers.append((request.slot, answer))
+        if not events and isinstance(command, PlaceHold) and isinstance(answer, Refusal):
+            self._forget_unknown(command)
+
+    def _forget_unknown(self, command: PlaceHold) -> None:
+        """Take a hold id out of the directory that no book knows: the hold named a SKU that does not exist."""
+        entry = self._directory.get(command.hold_id)
+        for sku in entry.skus if entry is not None else ():
+            book = self._owner(sku).books.get(sku)
+            if book is not None and book.knows_hold(command.hold_id):
+                return
+        self._directory.pop(command.hold_id, None)
+
+    async def _meet(self, rendezvous: Rendezvous) -> None:
+        if not rendezvous.arrive():
+            await rendezvous.wait_decided()
+            return
+        now = self._clock.now()
+        self._decide(rendezvous.request, now)
+        self._hand_over(now)
+        rendezvous.leave()
+
+    def _lapse(self, now: datetime) -> None:
+        due_at = self.ledger.next_due_at
+        if due_at is not None and due_at <= now:
+            events = self.ledger.lapse(now)
+            self._events.extend(events)
+            self._listener.lapsed(events)
+
+    def _forget(self, now: datetime) -> None:
+        for hold_id in self.ledger.forget(now):
+            self._directory.pop(hold_id, None)
+
+    def _hand_over(self, now: datetime) -> None:
+        """Give the journal what was decided, with what is to happen when it is durable."""
+        if not self._events and not self._answers:
+            return
+        events, answers = self._events, self._answers
+        self._events, self._answers = [], []
+        touched = {event.sku: None for event in events if not isinstance(event, OrderRecorded)}
+        # The position is known only at the commit, so availability is copied now and stamped then.
+        levels = [(sku, self._owner(sku).books[sku].levels()) for sku in touched]
+
+        def committed(position: int) -> None:
+            for slot, answer in answers:
+                slot.resolve(answer)
+            for sku, atp in levels:
+                self._publish(Availability(sku=sku, position=position, atp=atp, changed_at=now))
+
+        self._journal.enqueue(events, committed)
