@@ -62,14 +62,14 @@ class Journal:
         store: Store,
         clock: Clock,
         *,
-        position: int,
         entries_max: int,
         waiting_max: int,
         stall_seconds_max: float,
         listener: JournalListener,
     ) -> None:
-        """Continue after `position`, the last frame of the store (0: an empty one)."""
-        self.position = position
+        """Start with an empty store; replay says where one that is not empty ends."""
+        self.position = 0
+        """Of the last durable frame."""
         self.stalled: str | None = None
         """Why appends are refused just now; None when all is well."""
         self._store = store

@@ -7,7 +7,8 @@ from typing import assert_never
 import trio
 
 from engine.actors.journal import Journal
-from engine.actors.shard import Directory, Look, Message, Placed, Rendezvous, Request, Shard, Slot
+from engine.actors.mailbox import Mailbox
+from engine.actors.shard import Directory, Look, Message, Placed, Rendezvous, Request, Shard, Slot, Together
 from engine.domain.book import Book
 from engine.domain.commands import (
     AddSku,
@@ -21,7 +22,7 @@ from engine.domain.commands import (
     Refusal,
     ReleaseHold,
 )
-from engine.domain.events import BookEvent, HoldRefused, UnitsHeld
+from engine.domain.events import BookEvent, Event, HoldRefused, UnitsHeld
 from engine.domain.ledger import Ledger
 from engine.domain.partition import shard_of
 from engine.domain.units import AccountId, HoldId, Sku
@@ -100,8 +101,21 @@ class Router:
         return await waiter.wait()
 
     async def look(self, sku: Sku, read: Callable[[Book | None, datetime], object], slot: Slot) -> None:
-        """Ask the owner of a book about it."""
-        await self._shards[shard_of(sku, len(self._shards))].inbox.put(Look(sku, read, slot))
+        """Ask the owner of a book about it; `read` gets None for a SKU that does not exist."""
+        await self.look_at((sku,), lambda books, now: read(books.get(sku), now), slot)
+
+    async def look_at(
+        self, skus: Sequence[Sku], read: Callable[[dict[Sku, Book], datetime], object], slot: Slot
+    ) -> None:
+        """Ask about several books as of one instant; `read` gets those that exist."""
+        await self._send(Look(skus, read, slot), skus)
+
+    async def together(self, run: Callable[[datetime], tuple[Sequence[Event], object]]) -> object:
+        """Run one step while every shard lends its books; return its answer once its events are durable."""
+        waiter = Waiter()
+        inboxes = [shard.inbox for shard in self._shards]
+        await self._meet(Rendezvous(Together(run, waiter), len(inboxes)), inboxes)
+        return await waiter.wait()
 
     def _skus_of_command(self, command: Command) -> tuple[Sku, ...]:
         match command:
@@ -121,7 +135,7 @@ class Router:
             case _:
                 assert_never(command)
 
-    async def _send(self, request: Request, skus: Sequence[Sku]) -> None:
+    async def _send(self, request: Request | Look, skus: Sequence[Sku]) -> None:
         if len(skus) == 1:
             inbox = self._shards[shard_of(skus[0], len(self._shards))].inbox
             if inbox.has_room():
@@ -129,9 +143,11 @@ class Router:
             else:
                 await inbox.put(request)
             return
-        owners = sorted({shard_of(sku, len(self._shards)) for sku in skus})
+        owners = sorted({shard_of(sku, len(self._shards)) for sku in skus}) or [0]
         inboxes = [self._shards[index].inbox for index in owners]
-        message: Message = Rendezvous(request, len(inboxes)) if len(inboxes) > 1 else request
+        await self._meet(Rendezvous(request, len(inboxes)) if len(inboxes) > 1 else request, inboxes)
+
+    async def _meet(self, message: Message, inboxes: Sequence[Mailbox[Message]]) -> None:
         while not all(inbox.has_room() for inbox in inboxes):
             for inbox in inboxes:
                 await inbox.wait_room()

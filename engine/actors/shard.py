@@ -7,7 +7,7 @@ last one to arrive, and goes on when that has decided.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, get_args
 
 import trio
 
@@ -16,7 +16,7 @@ from engine.actors.mailbox import Mailbox
 from engine.domain.availability import Availability
 from engine.domain.book import Book
 from engine.domain.commands import Answer, Command, PlaceHold, Refusal
-from engine.domain.events import BookEvent, OrderRecorded
+from engine.domain.events import BookEvent, Event, OrderRecorded
 from engine.domain.ledger import Ledger, handle
 from engine.domain.units import AccountId, HoldId, Sku
 from engine.ports import Clock
@@ -42,10 +42,18 @@ class Request(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A question about one book. The reply is made at once and given when everything it shows is durable."""
+    """A question about books. The reply is made at once and given when everything it shows is durable."""
 
-    sku: Sku
-    read: Callable[[Book | None, datetime], object]
+    skus: Sequence[Sku]
+    read: Callable[[dict[Sku, Book], datetime], object]
+    """Gets the books that exist."""
+    slot: Slot
+
+
+class Together(NamedTuple):
+    """A step over the books of all shards at once: an import. `run` decides and applies; its events are one frame."""
+
+    run: Callable[[datetime], tuple[Sequence[Event], object]]
     slot: Slot
 
 
@@ -55,9 +63,9 @@ class Rendezvous:
     Every inbox gets it in the same step, so all shards meet such commands in the same order and none waits in a circle.
     """
 
-    def __init__(self, request: Request, parties: int) -> None:
+    def __init__(self, message: Request | Look | Together, parties: int) -> None:
         """Wait for `parties` shards."""
-        self.request = request
+        self.message = message
         self._missing = parties
         self._decided = trio.Event()
 
@@ -84,6 +92,19 @@ class Placed(NamedTuple):
 
 Directory = dict[HoldId, Placed]
 Message = Request | Look | Rendezvous
+_BOOK_EVENTS = get_args(BookEvent)
+
+
+class Outlet(Protocol):
+    """Who hears of what is durable. Runs in the journal's task; must not block."""
+
+    def committed(self, position: int, events: Sequence[Event]) -> None:
+        """Hear of events, in order."""
+        ...
+
+    def availability(self, availability: Availability) -> None:
+        """Hear of the newest level of a SKU."""
+        ...
 
 
 class ShardListener(Protocol):
@@ -110,7 +131,7 @@ class Shard:
         directory: Directory,
         journal: Journal,
         clock: Clock,
-        publish: Callable[[Availability], None],
+        outlet: Outlet,
         listener: ShardListener,
         mailbox_max: int,
     ) -> None:
@@ -123,7 +144,7 @@ class Shard:
             directory: hold id to its SKUs, for commands that name no SKU; the router adds, the shard takes away.
             journal: where decisions go.
             clock: the time of decisions.
-            publish: takes the newest availability of a SKU after the commit; must not block.
+            outlet: who hears of what is durable.
             listener: telemetry.
             mailbox_max: messages that may wait.
         """
@@ -134,9 +155,9 @@ class Shard:
         self._directory = directory
         self._journal = journal
         self._clock = clock
-        self._publish = publish
+        self._outlet = outlet
         self._listener = listener
-        self._events: list[BookEvent | OrderRecorded] = []
+        self._events: list[Event] = []
         self._answers: list[tuple[Slot, object]] = []
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -152,8 +173,8 @@ class Shard:
                 match message:
                     case Request():
                         self._decide(message, now)
-                    case Look(sku=sku, read=read, slot=slot):
-                        self._answers.append((slot, read(self.ledger.books.get(sku), now)))
+                    case Look():
+                        self._show(message, now)
                     case Rendezvous():
                         self._hand_over(now)
                         await self._meet(message)
@@ -180,6 +201,10 @@ class Shard:
         if not events and isinstance(command, PlaceHold) and isinstance(answer, Refusal):
             self._forget_unknown(command)
 
+    def _show(self, look: Look, now: datetime) -> None:
+        books = {sku: book for sku in look.skus if (book := self._owner(sku).books.get(sku)) is not None}
+        self._answers.append((look.slot, look.read(books, now)))
+
     def _forget_unknown(self, command: PlaceHold) -> None:
         """Take a hold id out of the directory that no book knows: the hold named a SKU that does not exist."""
         entry = self._directory.get(command.hold_id)
@@ -194,7 +219,15 @@ class Shard:
             await rendezvous.wait_decided()
             return
         now = self._clock.now()
-        self._decide(rendezvous.request, now)
+        match rendezvous.message:
+            case Request() as request:
+                self._decide(request, now)
+            case Look() as look:
+                self._show(look, now)
+            case Together(run=run, slot=slot):
+                events, answer = run(now)
+                self._events.extend(events)
+                self._answers.append((slot, answer))
         self._hand_over(now)
         rendezvous.leave()
 
@@ -215,14 +248,15 @@ class Shard:
             return
         events, answers = self._events, self._answers
         self._events, self._answers = [], []
-        touched = {event.sku: None for event in events if not isinstance(event, OrderRecorded)}
+        touched = {event.sku: None for event in events if isinstance(event, _BOOK_EVENTS)}
         # The position is known only at the commit, so availability is copied now and stamped then.
         levels = [(sku, self._owner(sku).books[sku].levels()) for sku in touched]
 
         def committed(position: int) -> None:
+            self._outlet.committed(position, events)
+            for sku, atp in levels:
+                self._outlet.availability(Availability(sku=sku, position=position, atp=atp, changed_at=now))
             for slot, answer in answers:
                 slot.resolve(answer)
-            for sku, atp in levels:
-                self._publish(Availability(sku=sku, position=position, atp=atp, changed_at=now))
 
         self._journal.enqueue(events, committed)

@@ -1,0 +1,47 @@
+"""From an account's settings to its channel: the one place that knows which adapters there are."""
+
+import secrets
+from collections.abc import Callable
+
+from adapters.channels.woocommerce.client import WooCommerceChannel
+from adapters.channels.woocommerce.wire import WooCommerceSettings
+from config.schema import Account, WooCommerceAccount
+from engine.domain.orders import OrderStatus
+from engine.domain.units import AccountId
+from engine.ports import Channel, Clock
+
+KINDS = {WooCommerceAccount: "woocommerce"}
+"""What CHANNEL LIST and metrics call the channel of an account."""
+
+
+def build_channel(
+    account: Account, *, public_url: str | None, clock: Clock, on_problem: Callable[[str], None]
+) -> Channel:
+    """Make the channel of one account; no connection is opened.
+
+    Args:
+        account: its settings, secrets resolved.
+        public_url: how channels reach the gateway; None: no webhooks are subscribed.
+        clock: the time, for signatures.
+        on_problem: told in words of contradictions in orders.
+
+    Raises:
+        ConfigError: the settings cannot work.
+    """
+    webhooks = account.webhook_secret is not None and public_url is not None
+    settings = WooCommerceSettings(
+        account=AccountId(account.id),
+        url=account.url,
+        consumer_key=account.consumer_key.reveal(),
+        consumer_secret=account.consumer_secret.reveal(),
+        webhook_secret=account.webhook_secret.reveal() if account.webhook_secret is not None else "",
+        query_string_auth=account.query_string_auth,
+        signature_method=account.signature_method,
+        delivery_url=f"{public_url.rstrip('/')}/webhooks/{account.id}" if webhooks and public_url else None,
+        pending_minutes=account.pending_minutes,
+        draft_minutes=account.draft_minutes,
+        refund_restock=account.refund_restock,
+        trashed=account.trashed,
+        status_map={name: OrderStatus(status) for name, status in account.status_map.items()},
+    )
+    return WooCommerceChannel(settings, clock=clock, new_nonce=lambda: secrets.token_hex(16), on_problem=on_problem)

@@ -1,0 +1,220 @@
+"""The daemon process: opens the store, replays it, runs node, socket and gateway, and ends them in order."""
+
+import gc
+import os
+import random
+import resource
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+import trio
+from prometheus_client import CollectorRegistry
+
+from adapters.store.sqlite import SqliteStore, open_store
+from config.schema import Settings
+from engine.domain.errors import ConfigError, StockError
+from engine.domain.units import AccountId
+from ops.channels import KINDS, build_channel
+from ops.clock import STEP_SECONDS, SteadyClock
+from ops.node import Node
+from ops.recovery import replay
+from ops.socket.server import CommandServer
+from ops.supervise import gateway_command, run_gateway_process
+from ops.telemetry.logs import configure_logging
+from ops.telemetry.metrics import Telemetry
+from ops.version import installed_version
+
+log = structlog.get_logger(__name__)
+
+_DRAIN_SECONDS: Final = 10.0
+"""How long shutdown waits for answers under way. Dying at any instant is safe; this is a courtesy."""
+_FOLLOW_SECONDS: Final = 5.0
+_GC_THRESHOLDS: Final = (50_000, 20, 100)
+"""Books are many small objects that live long: the collector's defaults walk them too often and double p99."""
+_SPARE_DESCRIPTORS: Final = 256
+
+
+def main(settings: Settings, config_path: Path) -> int:
+    """Run until told to stop.
+
+    Returns:
+        0 after an orderly stop; 1 when the store or a socket fails; 2 when the settings cannot work.
+    """
+    configure_logging(settings.node, process="daemon")
+    if not __debug__:
+        log.critical("daemon.refused", reason="assertions are off (python -O); they guard the books")
+        return 1
+    os.umask(0o077)
+    settings.node.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _raise_descriptor_limit(settings.socket.connections_max + _SPARE_DESCRIPTORS)
+    problems: list[BaseException] = []
+    try:
+        trio.run(_run, settings, config_path)
+    except* ConfigError as group:
+        problems.extend(_leaves(group))
+        _tell(problems)
+        return 2
+    except* (StockError, OSError) as group:
+        problems.extend(_leaves(group))
+    _tell(problems)
+    return 1 if problems else 0
+
+
+def _tell(problems: list[BaseException]) -> None:
+    for problem in problems:
+        log.critical("daemon.failed", reason=str(problem), kind=type(problem).__name__)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return leaves
+
+
+def _raise_descriptor_limit(wanted: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
+        if allowed < wanted:
+            log.warning("daemon.few_descriptors", allowed=allowed, wanted=wanted)
+
+
+async def _run(settings: Settings, config_path: Path) -> None:
+    store = await open_store(
+        settings.node.data / settings.store.path, inline_seconds_max=settings.store.inline_commit_ms_max / 1000
+    )
+    try:
+        await _serve(settings, config_path, store)
+    finally:
+        store.close()
+
+
+async def _serve(settings: Settings, config_path: Path, store: SqliteStore) -> None:
+    clock = SteadyClock()
+    telemetry = Telemetry(CollectorRegistry(), clock=clock, log_commands=settings.node.log_commands)
+    channels = {
+        AccountId(account.id): (
+            KINDS[type(account)],
+            build_channel(
+                account,
+                public_url=settings.gateway.public_url,
+                clock=clock,
+                on_problem=partial(log.warning, "order.contradiction", account=account.id),
+            ),
+        )
+        for account in settings.accounts
+    }
+    version = installed_version()
+    node = Node(
+        settings,
+        store,
+        clock=clock,
+        rng=random.Random(),  # noqa: S311  # jitter, not secrets
+        channels=channels,
+        listener=telemetry,
+        version=version,
+        metrics_text=telemetry.exposition,
+    )
+    clock.never_before(await replay(node, store))
+    _watch(telemetry, node, store)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    server = CommandServer(node, settings.socket, version=version, listener=telemetry)
+    try:
+        await _run_until_stopped(node, server, telemetry, clock, settings, config_path)
+    finally:
+        with trio.move_on_after(_DRAIN_SECONDS, shield=True):
+            for _, channel in channels.values():
+                await channel.aclose()
+
+
+async def _run_until_stopped(
+    node: Node,
+    server: CommandServer,
+    telemetry: Telemetry,
+    clock: SteadyClock,
+    settings: Settings,
+    config_path: Path,
+) -> None:
+    """Start from the inside out, stop from the outside in: gateway, socket, accounts, shards, and the journal last."""
+    async with trio.open_nursery() as watches:
+        watches.start_soon(_follow_clock, clock, telemetry)
+        watches.start_soon(telemetry.run_loop_watch)
+        await watches.start(_heed_signals, node)
+        async with trio.open_nursery() as core:
+            await core.start(node.run_journal)
+            async with trio.open_nursery() as actors:
+                await actors.start(node.run_actors)
+                async with trio.open_nursery() as front:
+                    await front.start(server.run)
+                    async with trio.open_nursery() as outside:
+                        if settings.gateway.enabled:
+                            await outside.start(run_gateway_process, gateway_command(config_path))
+                        log.info(
+                            "daemon.ready",
+                            node=settings.node.name,
+                            position=node.journal.position,
+                            socket=str(settings.socket.path),
+                            tcp=server.tcp_address,
+                            accounts=len(node.accounts),
+                            pid=os.getpid(),
+                        )
+                        await node.shutdown_wanted.wait()
+                        log.info("daemon.stopping", reason=node.shutdown_reason)
+                        outside.cancel_scope.cancel()
+                    with trio.move_on_after(_DRAIN_SECONDS) as patience:
+                        await server.drain()
+                    if patience.cancelled_caught:
+                        log.warning("socket.drain_abandoned", patience_seconds=_DRAIN_SECONDS)
+                    front.cancel_scope.cancel()
+                actors.cancel_scope.cancel()
+            node.journal.close()
+        watches.cancel_scope.cancel()
+    log.info("daemon.stopped", position=node.journal.position)
+
+
+async def _heed_signals(node: Node, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGUSR1) as signals:
+        task_status.started()
+        async for number in signals:
+            if number == signal.SIGUSR1:
+                for mailbox in node.mailboxes():
+                    log.info("mailbox.dumped", mailbox=mailbox.name, depth=len(mailbox), high_water=mailbox.high_water)
+                for view in node.channel_views():
+                    log.info("account.dumped", **{key: value for key, value in view.items() if key != "problems"})
+                log.info("journal.dumped", **node.info()["Persistence"])
+            elif node.shutdown_wanted.is_set():
+                log.warning("daemon.killed", signal=signal.Signals(number).name)
+                sys.stderr.flush()
+                os._exit(1)  # the second one means it; recovery is the feature
+            else:
+                node.request_shutdown(signal.Signals(number).name)
+
+
+async def _follow_clock(clock: SteadyClock, telemetry: Telemetry) -> None:
+    """Follow the system clock slowly; say so when it was set."""
+    stepped = False
+    while True:
+        await trio.sleep(_FOLLOW_SECONDS)
+        ahead_seconds = clock.follow()
+        if abs(ahead_seconds) > STEP_SECONDS and not stepped:
+            telemetry.clock_stepped(ahead_seconds)
+            log.warning("clock.stepped", ahead_seconds=round(ahead_seconds, 3))
+        stepped = abs(ahead_seconds) > STEP_SECONDS
+
+
+def _watch(telemetry: Telemetry, node: Node, store: SqliteStore) -> None:
+    """Hand telemetry what it reads at scrape time."""
+    for mailbox in node.mailboxes():
+        telemetry.watch_mailbox(mailbox)
+    telemetry.watch_node(node)
+    telemetry.watch(
+        "store_sync_seconds", "Smoothed duration of the last commits in the store.", lambda: store.sync_seconds
+    )

@@ -1,0 +1,88 @@
+"""Recovery on start: every frame of the journal, in order, into whoever owns its events."""
+
+from datetime import datetime
+
+import msgspec
+import structlog
+import trio
+
+from engine.actors.journal import decode_events
+from engine.domain.errors import StoreCorrupt
+from engine.domain.events import (
+    AccountPaused,
+    AccountResumed,
+    DriftFound,
+    Event,
+    HoldCommitted,
+    ListingDropped,
+    ListingMapped,
+    OrderRecorded,
+    OrdersCaughtUp,
+    PushPlanned,
+    PushSettled,
+    PushVerified,
+    WebhookHandled,
+    WebhookStored,
+)
+from engine.domain.units import EPOCH
+from engine.ports import Store
+from ops.node import Node
+
+log = structlog.get_logger(__name__)
+
+_FRAMES_PER_READ = 500
+
+
+async def replay(node: Node, store: Store) -> datetime:
+    """Bring a new node to where its predecessor was; return the instant of the last frame (the epoch: there is none).
+
+    Raises:
+        StoreCorrupt: a frame is missing, damaged or not ours.
+    """
+    events, written_at = 0, EPOCH
+    started = trio.current_time()
+    while frames := await store.read(node.journal.position, _FRAMES_PER_READ):
+        for frame in frames:
+            try:
+                decoded = decode_events(frame)
+            except msgspec.MsgspecError as error:
+                raise StoreCorrupt(f"frame {frame.position} holds what this version cannot read: {error}") from error
+            for event in decoded:
+                apply_event(node, event)
+            events += len(decoded)
+        node.journal.position, written_at = frames[-1].position, frames[-1].written_at
+    seconds = round(trio.current_time() - started, 3)
+    log.info("journal.replayed", position=node.journal.position, events=events, seconds=seconds)
+    return written_at
+
+
+def apply_event(node: Node, event: Event) -> None:
+    """Replay one event. What belongs to an account that is configured no more is kept in the journal and left alone."""
+    match event:
+        case HoldCommitted():
+            node.router.apply(event)
+            node.desk.apply(event)
+        case OrderRecorded():
+            node.desk.apply(event)
+        case WebhookStored(account=account_id) | WebhookHandled(account=account_id):
+            if (account := node.accounts.get(account_id)) is not None:
+                account.intake.apply(event)
+        case OrdersCaughtUp(account=account_id):
+            if (account := node.accounts.get(account_id)) is not None:
+                account.intake.apply(event)
+                account.pusher.apply(event)
+        case (
+            ListingMapped(account=account_id)
+            | ListingDropped(account=account_id)
+            | PushPlanned(account=account_id)
+            | PushSettled(account=account_id)
+            | PushVerified(account=account_id)
+            | DriftFound(account=account_id)
+            | AccountPaused(account=account_id)
+            | AccountResumed(account=account_id)
+        ):
+            if (account := node.accounts.get(account_id)) is not None:
+                account.pusher.apply(event)
+        case _:
+            node.router.apply(event)
+            node.incidents.apply(event)
