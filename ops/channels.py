@@ -38,7 +38,7 @@ def build_channel(
         query_string_auth=account.query_string_auth,
         signature_method=account.signature_method,
         delivery_url=f"{public_url.rstrip('/')}/webhooks/{account.id}" if webhooks and public_url else None,
-        pending_minutes=account.pending_minutes,
+        pending_minutes=account.pending_minutes or None,
         draft_minutes=account.draft_minutes,
         refund_restock=account.refund_restock,
         trashed=account.trashed,

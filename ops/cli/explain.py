@@ -1,0 +1,157 @@
+"""`explain`: every number of a SKU as a sum that can be checked by hand, then what was sent and when it was seen."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from ops.cli.client import Map, as_map
+from ops.cli.invocation import Invocation
+from ops.cli.present import Column, parts, plain, print_json, print_table, styled, terminal
+from ops.cli.session import connected, data_options
+from ops.cli.stock import headline
+
+_SUM: Final = (
+    (" ", "on hand", "on_hand"),
+    ("-", "committed to orders", "committed"),
+    ("-", "reserved by baskets", "reserved"),
+    ("-", "unavailable", "unavailable"),
+    ("-", "safety stock", "safety_stock"),
+)
+_SIGNS: Final = {
+    "atp": "=",
+    "share": "x",
+    "shared": "=",
+    "buffer": "-",
+    "pack": "/",
+    "packs": "=",
+    "floor": ">",
+    "cap": "<",
+}
+"""How each term of an offer acts on what stands above it; `atp berlin` and the like are added up."""
+_LABEL_WIDTH: Final = 28
+_VALUE_WIDTH: Final = 10
+_HOLDS: Final = (
+    Column("hold", "hold"),
+    Column("units", "quantity", right=True),
+    Column("from", "from"),
+    Column("account", "account"),
+    Column("placed (UTC)", "placed_at"),
+    Column("expires (UTC)", "expires"),
+)
+_DEMAND: Final = (
+    Column("account", "account"),
+    Column("order", "order"),
+    Column("line", "line"),
+    Column("committed", "committed", right=True),
+    Column("reserved", "reserved", right=True),
+    Column("from", "from"),
+    Column("since (UTC)", "set_at"),
+)
+_PUSHES: Final = (
+    Column("version", "version", right=True),
+    Column("sent (UTC)", "sent_at"),
+    Column("quantity", "quantity", right=True),
+    Column("verdict", "verdict"),
+    Column("verified (UTC)", "verified_at"),
+    Column("because", "basis", wrap=True),
+)
+
+
+@click.command()
+@data_options
+@click.argument("sku")
+@click.argument("account", required=False)
+def explain(invocation: Invocation, sku: str, account: str | None) -> None:
+    """Tell how each number of a SKU came about, and what channels were told."""
+    with connected(invocation) as client:
+        story = as_map(client.call("EXPLAIN", sku, *([account] if account else [])))
+    if invocation.as_json:
+        print_json(story)
+        return
+    console = terminal()
+    console.print(headline(story), soft_wrap=True)
+    console.print()
+    _print_stock(console, story)
+    _print_claims(console, story)
+    offers = story.get("offers", [])
+    if not offers:
+        console.print(
+            Text(f"\nNo listing of this SKU at {plain(account) if account else 'any channel'}."), soft_wrap=True
+        )
+    for offer in offers:
+        _print_offer(console, offer)
+
+
+def sum_lines(terms: Iterable[tuple[str, str, object, str]], total: tuple[str, object]) -> list[str]:
+    """Write an arithmetic column.
+
+    Args:
+        terms: sign, label, value and rule of each line.
+        total: label and value below the line.
+    """
+    lines = [
+        f"  {sign} {label:<{_LABEL_WIDTH}}{plain(value):>{_VALUE_WIDTH}}  {rule}".rstrip()
+        for sign, label, value, rule in terms
+    ]
+    lines.append("  " + "-" * (_LABEL_WIDTH + _VALUE_WIDTH + 2))
+    lines.append(f"  = {total[0]:<{_LABEL_WIDTH}}{plain(total[1]):>{_VALUE_WIDTH}}")
+    return lines
+
+
+def _print_stock(console: Console, story: Map) -> None:
+    terms = [(sign, label, story.get(field), "") for sign, label, field in _SUM]
+    _print_lines(console, sum_lines(terms, ("available to promise", story.get("atp"))))
+    soon = [f"{story[field]} {field.replace('_', ' ')}" for field in ("incoming", "in_transit") if story.get(field)]
+    if soon:
+        console.print(f"  not counted: {', '.join(soon)}")
+
+
+def _print_claims(console: Console, story: Map) -> None:
+    """Print what makes up `reserved` and `committed`: baskets and order lines."""
+    more = " (the newest)" if story.get("truncated") else ""
+    for title, field, columns in (("Open holds", "open_holds", _HOLDS), ("Open order lines", "demand", _DEMAND)):
+        claims = [
+            {**claim, "from": parts(claim.get("locations")), "expires": claim.get("expires_at") or "never"}
+            for claim in story.get(field) or []
+        ]
+        if claims:
+            console.print(f"\n{title}{more}", style="bold")
+            print_table(console, columns, claims, empty="", optional="from")
+
+
+def _print_offer(console: Console, offer: Map) -> None:
+    head = Text.assemble(
+        ("\n" + plain(offer.get("account")), "bold"),
+        f", listing {plain(offer.get('listing'))}: ",
+        styled(offer.get("state")),
+    )
+    console.print(head, soft_wrap=True)
+    if reason := offer.get("reason"):
+        console.print(Text(f"  {plain(reason)}"), soft_wrap=True)
+    terms = [
+        (_sign(term["term"]), plain(term["term"]), term.get("value"), plain(term.get("rule")))
+        for term in offer.get("terms", [])
+        if term.get("term") not in {None, "offer"}  # the offer stands below the line
+    ]
+    _print_lines(console, sum_lines(terms, ("offer", offer.get("offer"))))
+    console.print(Text(f"    {'the channel shows':<{_LABEL_WIDTH}}{_shown(offer):>{_VALUE_WIDTH}}"), soft_wrap=True)
+    pushes = offer.get("pushes") or []
+    if pushes:
+        console.print()
+    print_table(console, _PUSHES, pushes, empty="  Nothing was sent yet.", optional="basis")
+
+
+def _sign(term: str) -> str:
+    return _SIGNS.get(term, "+" if term.startswith("atp ") else " ")
+
+
+def _shown(offer: Map) -> str:
+    return "unknown" if offer.get("shown") is None else plain(offer["shown"])
+
+
+def _print_lines(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)

@@ -1,0 +1,139 @@
+"""What a daemon with one shop and a blue mug would say, by command."""
+
+from typing import Any
+
+NOON = "2026-11-11T12:00:00.000000Z"
+FIGURES = {
+    "on_hand": 12,
+    "committed": 3,
+    "reserved": 1,
+    "unavailable": 0,
+    "safety_stock": 2,
+    "incoming": 0,
+    "in_transit": 4,
+    "atp": 6,
+}
+BOOK: dict[str, Any] = {
+    "sku": "MUG-BLUE",
+    "name": "Mug, [blue]",
+    **FIGURES,
+    "oversold": 0,
+    "holds": 1,
+    "locations": [{"location": "berlin", **FIGURES}],
+}
+OFFER: dict[str, Any] = {
+    "account": "shop",
+    "listing": "101",
+    "offer": 2,
+    "shown": None,
+    "state": "accepted",
+    "version": 17,
+    "sent_at": NOON,
+    "accepted_at": NOON,
+    "verified_at": None,
+    "reason": None,
+}
+TERMS = [
+    {"term": "atp berlin", "value": "6", "rule": "stock"},
+    {"term": "atp", "value": "6", "rule": "sum over the account's locations"},
+    {"term": "share", "value": "0.5", "rule": "default"},
+    {"term": "shared", "value": "3", "rule": "atp x share, rounded down"},
+    {"term": "buffer", "value": "1", "rule": "account shop"},
+    {"term": "offer", "value": "2", "rule": "packs between floor and cap, never negative"},
+]
+PUSH = {"version": 17, "quantity": 2, "sent_at": NOON, "verdict": "accepted", "verified_at": None, "basis": "order 77"}
+CHANNEL: dict[str, Any] = {
+    "account": "shop",
+    "channel": "woocommerce",
+    "mode": "live",
+    "state": "paused",
+    "reason": "mass zeroing",
+    "listings": 4,
+    "dirty": 1,
+    "in_flight": 0,
+    "accepted": 1,
+    "drifted": 0,
+    "refused": 0,
+    "unmatched": 2,
+    "orders_through": NOON,
+    "lag_seconds": 1.25,
+}
+ORDER: dict[str, Any] = {
+    "account": "shop",
+    "order": "77",
+    "status": "accepted",
+    "channel_status": "processing",
+    "placed_at": NOON,
+    "modified_at": NOON,
+    "held_until": None,
+    "lines": [
+        {
+            "line": "1",
+            "sku": "MUG-BLUE",
+            "listing": "101",
+            "matched": True,
+            "ordered": 3,
+            "cancelled": 0,
+            "shipped": 0,
+            "returned": 0,
+            "open": 3,
+            "allocation": [{"location": "berlin", "quantity": 2}, {"location": "hamburg", "quantity": 1}],
+        }
+    ],
+}
+INCIDENT = {
+    "sku": "MUG-BLUE",
+    "units": 1,
+    "account": "shop",
+    "order": "77",
+    "cause": "lag",
+    "detail": "sold 0.8 s before the push landed",
+    "at": NOON,
+    "cleared_at": None,
+}
+INFO = (
+    "# Server\r\nnode:warehouse-1\r\nlastunit_version:0.1.0\r\nuptime_in_seconds:273910\r\n\r\n"
+    "# Stock\r\nskus:200\r\nholds_open:3\r\nincidents_open:0\r\njournal_position:12345\r\n"
+)
+ANSWERS: dict[str, object] = {
+    "INFO": INFO,
+    "HEALTH": {"ready": True, "journal": "ok", "accounts": []},
+    "CHANNEL LIST": [CHANNEL],
+    "CHANNEL PAUSE shop": "OK",
+    "CHANNEL UNMATCHED shop": [{"listing": "9", "sku": "", "title": "Mug\x1b[2J", "reason": "no SKU"}],
+    "STOCK MUG-BLUE": BOOK,
+    "OFFERS MUG-BLUE": {"sku": "MUG-BLUE", "offers": [OFFER]},
+    "EXPLAIN MUG-BLUE": {
+        **BOOK,
+        "open_holds": [
+            {
+                "hold": "cart-1",
+                "account": "direct",
+                "quantity": 1,
+                "placed_at": NOON,
+                "expires_at": None,
+                "locations": [{"location": "berlin", "quantity": 1}],
+            }
+        ],
+        "demand": [],
+        "truncated": False,
+        "offers": [{**OFFER, "terms": TERMS, "pushes": [PUSH]}],
+    },
+    "ORDERS": [
+        {
+            "account": "shop",
+            "order": "77",
+            "status": "accepted",
+            "placed_at": NOON,
+            "modified_at": NOON,
+            "units_open": 3,
+        }
+    ],
+    "ORDER shop 77": ORDER,
+    "INCIDENTS": [INCIDENT],
+    "HOLD": {"hold": "cart-1", "expires_at": NOON, "lines": [{"sku": "A", "location": "berlin", "quantity": 2}]},
+    "COMMIT": {"hold": "cart-1", "order": "77", "committed_at": NOON},
+    "RELEASE": {"hold": "cart-1", "released_at": NOON},
+    "ADJUST": {"key": "k", "sku": "A", "location": "berlin", "delta": -3, "on_hand": 9},
+    "RECEIVE": {"key": "k", "sku": "A", "location": "berlin", "quantity": 3, "on_hand": 12},
+}
