@@ -54,19 +54,13 @@ def main(settings: Settings, config_path: Path) -> int:
     problems: list[BaseException] = []
     try:
         trio.run(_run, settings, config_path)
-    except* ConfigError as group:
-        problems.extend(_leaves(group))
-        _tell(problems)
-        return 2
     except* (StockError, OSError) as group:
         problems.extend(_leaves(group))
-    _tell(problems)
-    return 1 if problems else 0
-
-
-def _tell(problems: list[BaseException]) -> None:
     for problem in problems:
         log.critical("daemon.failed", reason=str(problem), kind=type(problem).__name__)
+    if any(isinstance(problem, ConfigError) for problem in problems):
+        return 2
+    return 1 if problems else 0
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -8,7 +8,7 @@ import msgspec
 from engine.actors.router import Router
 from engine.domain.commands import Refusal
 from engine.domain.events import Event, ListingMapped, SkuAdded, StockAdjusted
-from engine.domain.importing import ListingRow, Row, RowProblem, plan_import
+from engine.domain.importing import ListingRow, Row, RowProblem, SkuRow, plan_import
 from engine.domain.units import LocationId
 from ops.account import ChannelAccount
 
@@ -36,7 +36,11 @@ class Importer:
         rows, problems = _read(chunks)
         if problems:
             return _bad_rows(problems)
-        return await self._router.together(lambda now: self._decide(rows, now))
+        answer = await self._router.together(lambda now: self._decide(rows, now))
+        if any(isinstance(row, SkuRow) for row in rows) and not isinstance(answer, Refusal):
+            for account in self._accounts.values():
+                account.pusher.resync()  # listings whose SKU did not exist until now
+        return answer
 
     def _decide(self, rows: Sequence[Row], now: datetime) -> tuple[Sequence[Event], object]:
         plan = plan_import(

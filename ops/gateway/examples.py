@@ -1,0 +1,219 @@
+"""One example per body and answer; the types check them, the OpenAPI document shows them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from engine.domain.orders import OrderLine, OrderStatus
+from engine.domain.units import LineId, Sku
+from ops.gateway import models as m
+from ops.gateway.problems import KINDS, Problem
+
+_NOON = datetime(2026, 11, 11, 12, 0, tzinfo=UTC)
+_QUARTER_PAST = datetime(2026, 11, 11, 12, 15, tzinfo=UTC)
+
+_HELD = m.HeldLine(sku="A-1", location="main", quantity=2)
+_HOLD = m.Hold(hold="basket-81", expires_at=_QUARTER_PAST, lines=(_HELD,))
+_HOLD_REQUEST = m.HoldRequest(hold="basket-81", ttl_seconds=900, lines=(m.Line(sku="A-1", quantity=2),))
+_SHORT = Problem("OUTOFSTOCK", "sku=A-1 requested=3 atp=2", stock=("A-1", 3, 2))
+
+_STRUCTS: tuple[msgspec.Struct, ...] = (
+    _HOLD_REQUEST,
+    m.HoldBatch(holds=(_HOLD_REQUEST, m.HoldRequest(hold="basket-82", ttl_seconds="never", lines=_HOLD_REQUEST.lines))),
+    m.CommitRequest(order="1001"),
+    _HOLD,
+    m.HoldResults(
+        results=(
+            m.HoldResult(status=201, hold=_HOLD),
+            m.HoldResult(status=409, problem=msgspec.to_builtins(_SHORT.document)),
+        )
+    ),
+    m.Committed(hold="basket-81", order="1001", committed_at=_NOON),
+    m.Released(hold="basket-81", released_at=_NOON),
+    m.HoldState(hold="basket-81", state="held", expires_at=_QUARTER_PAST, account="direct", lines=(_HELD,)),
+    m.AdjustmentRequest(key="count-7", sku="A-1", location="main", delta=-1, reason="damaged"),
+    m.Adjustment(key="count-7", sku="A-1", location="main", delta=-1, on_hand=41),
+    m.ReceiptRequest(key="po-12-line-3", sku="A-1", location="main", quantity=24),
+    m.Receipt(key="po-12-line-3", sku="A-1", location="main", quantity=24, on_hand=65),
+    m.Stock(
+        sku="A-1",
+        name="Mug, blue",
+        on_hand=42,
+        committed=5,
+        reserved=2,
+        unavailable=1,
+        safety_stock=4,
+        incoming=24,
+        in_transit=0,
+        atp=30,
+        oversold=0,
+        holds=1,
+        locations=(
+            m.LocationStock(
+                location="main",
+                on_hand=42,
+                committed=5,
+                reserved=2,
+                unavailable=1,
+                safety_stock=4,
+                incoming=24,
+                in_transit=0,
+                atp=30,
+            ),
+        ),
+    ),
+    m.Offers(
+        sku="A-1",
+        offers=(
+            m.Offer(
+                account="shop",
+                listing="product:17",
+                offer=28,
+                shown=28,
+                state="verified",
+                version=9,
+                sent_at=_NOON,
+                accepted_at=_NOON,
+                verified_at=_NOON,
+            ),
+        ),
+    ),
+    m.Order(
+        account="shop",
+        order="1001",
+        status="accepted",
+        channel_status="processing",
+        placed_at=_NOON,
+        modified_at=_NOON,
+        lines=(
+            m.OrderedLine(
+                line="1",
+                sku="A-1",
+                listing="product:17",
+                matched=True,
+                ordered=2,
+                cancelled=0,
+                shipped=0,
+                returned=0,
+                open=2,
+                allocation=(m.Allocation(location="main", quantity=2),),
+            ),
+        ),
+    ),
+    m.Orders(
+        orders=(
+            m.OrderSummary(
+                account="shop", order="1001", status="accepted", placed_at=_NOON, modified_at=_NOON, units_open=2
+            ),
+        )
+    ),
+    m.OrderRequest(
+        status=OrderStatus.SHIPPED,
+        placed_at=_NOON,
+        modified_at=_QUARTER_PAST,
+        lines=(OrderLine(line_id=LineId("1"), sku=Sku("A-1"), ordered=2, shipped=2),),
+    ),
+    m.Recorded(account="direct", order="77", outcome="newer"),
+    m.Incidents(
+        incidents=(
+            m.Incident(sku="A-1", units=1, account="shop", order="1002", cause="lag", detail="sold 3 s late", at=_NOON),
+        )
+    ),
+    m.Channels(
+        channels=(
+            m.Channel(
+                account="shop",
+                channel="woocommerce",
+                mode="live",
+                state="live",
+                listings=200,
+                dirty=0,
+                in_flight=1,
+                accepted=0,
+                drifted=0,
+                refused=0,
+                unmatched=0,
+                orders_through=_NOON,
+                lag_seconds=1.4,
+            ),
+        )
+    ),
+    m.ChannelDone(account="shop", action="pause"),
+    m.Ready(ready=True, journal="ok", accounts=({"account": "shop", "state": "live", "reason": None},)),
+    m.Alive(),
+)
+
+BY_SCHEMA: Mapping[str, Any] = {type(example).__name__: msgspec.to_builtins(example) for example in _STRUCTS}
+"""Example by the name of its type, which is the name of its schema."""
+MEANINGS: Mapping[str, str] = {type(example).__name__: str(type(example).__doc__) for example in _STRUCTS}
+"""What the type is, in a sentence."""
+
+EXPLANATION: Mapping[str, Any] = {
+    **BY_SCHEMA["Stock"],
+    "open_holds": [
+        {
+            "hold": "basket-81",
+            "account": "direct",
+            "quantity": 2,
+            "placed_at": "2026-11-11T12:00:00Z",
+            "expires_at": "2026-11-11T12:15:00Z",
+            "locations": [{"location": "main", "quantity": 2}],
+        }
+    ],
+    "demand": [
+        {
+            "account": "shop",
+            "order": "1001",
+            "line": "1",
+            "committed": 5,
+            "reserved": 0,
+            "expires_at": None,
+            "set_at": "2026-11-11T12:00:00Z",
+            "locations": [{"location": "main", "quantity": 5}],
+        }
+    ],
+    "truncated": False,
+    "offers": [
+        {
+            **BY_SCHEMA["Offers"]["offers"][0],
+            "terms": [
+                {"term": "atp", "value": "30", "rule": "locations of shop"},
+                {"term": "buffer", "value": "-2", "rule": "default"},
+            ],
+            "pushes": [
+                {
+                    "version": 9,
+                    "quantity": 28,
+                    "sent_at": "2026-11-11T12:00:00Z",
+                    "verdict": "applied",
+                    "verified_at": "2026-11-11T12:00:01Z",
+                    "basis": "order shop/1001",
+                }
+            ],
+        }
+    ],
+}
+
+_DETAILS = {
+    400: ("BADREQUEST", "$.lines[0].quantity: Expected `int` >= 1"),
+    401: ("UNAUTHENTICATED", "the token is not known"),
+    403: ("FORBIDDEN", "token till lacks scope stock:write"),
+    404: ("NOSUCHSKU", "A-9"),
+    408: ("TIMEOUT", "the request did not arrive within 30 s"),
+    409: ("CONFLICT", "count-7 was used before with other arguments"),
+    410: ("EXPIRED", "basket-81 expired at 2026-11-11T12:15:00.000000Z"),
+    413: ("TOOBIG", "the body is larger than 2097152 bytes"),
+    422: ("BADARG", "ttl-seconds 99999999: at most 2592000"),
+    502: ("BADREPLY", "the daemon answered ERR"),
+    503: ("UNAVAILABLE", "the daemon is not connected; nothing was done"),
+}
+
+
+def example_problem(status: int) -> dict[str, Any]:
+    """Build a problem document that a route may answer with this status."""
+    code, detail = _DETAILS[status]
+    assert KINDS[code][0] == status
+    builtins: dict[str, Any] = msgspec.to_builtins(Problem(code, detail).document)
+    return builtins
