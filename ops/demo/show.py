@@ -131,8 +131,9 @@ class _Screen:
         self._live.update(Text(f"{self._title} ({waiting} to go)", style="bold"))
 
     def close(self) -> None:
-        self._console.print(Text(f"✓ {self._title}", style="green"))
         self._live.update(Text(""))
+        self._live.stop()
+        self._console.print(Text(f"✓ {self._title}", style="green"))
 
 
 def print_report(report: Map) -> None:

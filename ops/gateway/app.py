@@ -38,7 +38,8 @@ _GONE = 499
 def build_app(settings: Settings, daemon: DaemonClient) -> ASGIApp:
     """Build the whole gateway around a client of the daemon."""
     telemetry = Telemetry(CollectorRegistry(), daemon)
-    bodies = BodyReader(settings.gateway.body_bytes_max)
+    # The daemon hangs up on a command that is too large, and others share the connection: leave room.
+    bodies = BodyReader(min(settings.gateway.body_bytes_max, settings.socket.command_bytes_max // 2))
     handlers = [*routes.ROUTES, routes.build_metrics_route(need_token=settings.gateway.metrics_need_token)]
     rest = Litestar(
         handlers,

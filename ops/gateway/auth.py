@@ -57,7 +57,7 @@ class Doorkeeper:
         if found is None:
             challenge = f'{_CHALLENGE}, error="invalid_token"'
             raise Problem("UNAUTHENTICATED", "the token is not known", headers={"www-authenticate": challenge})
-        if scope not in found.scopes:
+        if not found.scopes & {scope, "admin"}:
             challenge = f'{_CHALLENGE}, error="insufficient_scope", scope="{scope}"'
             raise Problem(
                 "FORBIDDEN", f"token {found.name} lacks scope {scope}", headers={"www-authenticate": challenge}

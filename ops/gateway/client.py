@@ -1,6 +1,7 @@
 """The daemon as the gateway sees it: many requests over a few pipelined connections that mend themselves."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -111,6 +112,13 @@ class DaemonClient:
             raise DaemonUnavailable("the daemon is not connected", sent=False)
         return best
 
+    async def wait_connected(self, seconds_max: float) -> None:
+        """Wait until every connection was up once, at most this long: the first webhook should find the way open."""
+        first = [keeper.came_up.wait() for keepers in self._lanes.values() for keeper in keepers]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds_max):
+                await asyncio.gather(*first)
+
     def connected(self, lane: Lane) -> int:
         """Connections of a lane that are up."""
         return sum(keeper.link is not None for keeper in self._lanes[lane])
@@ -130,6 +138,7 @@ class _Keeper:
     def __init__(self, address: Address, lane: Lane) -> None:
         self.link: Link | None = None
         self.connects = 0
+        self.came_up = asyncio.Event()
         self._address = address
         self._lane = lane
 
@@ -171,6 +180,7 @@ class _Keeper:
         loop = asyncio.get_running_loop()
         self.link = link
         self.connects += 1
+        self.came_up.set()
         try:
             while not link.closed.done():
                 await asyncio.wait((link.closed,), timeout=WATCH_SECONDS)

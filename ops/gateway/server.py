@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from config.schema import Settings
 from ops.gateway.app import build_app
 from ops.gateway.client import DaemonClient, find_address
-from ops.gateway.telemetry import configure_logging
+from ops.telemetry.logs import configure_logging
 
 log = structlog.get_logger()
 
@@ -35,6 +35,9 @@ IDLE_SECONDS_MAX = 75
 """Keep-alive. Above the 60 s of common proxies, so that the proxy is the one to hang up."""
 _BACKLOG = 1024
 
+_CONNECT_SECONDS_MAX = 3.0
+"""Longest wait for the daemon before listening without it: health checks must find somebody at home."""
+
 
 def run_gateway(settings: Settings, base: Path) -> None:
     """Serve until SIGTERM or SIGINT, or until the parent closes our stdin; return after draining.
@@ -47,13 +50,14 @@ def run_gateway(settings: Settings, base: Path) -> None:
         OSError: the address cannot be listened on.
         ValueError: the settings name no way to the daemon.
     """
-    configure_logging(settings.node)
+    configure_logging(settings.node, process="gateway")
     disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the series, and nobody reads them
     address = find_address(settings, base)
     listener = open_listener(settings.gateway.listen)
 
     async def serve() -> None:
         async with DaemonClient(address) as daemon:
+            await daemon.wait_connected(_CONNECT_SECONDS_MAX)
             server = GatewayServer(build_app(settings, daemon))
             gc.collect()
             gc.freeze()  # the framework's objects live as long as the process; scanning them made the p99

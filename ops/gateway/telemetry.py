@@ -1,15 +1,10 @@
-"""What the gateway counts and how it logs."""
+"""What the gateway counts."""
 
 import functools
-import logging
-import sys
 from collections.abc import Callable, Iterator
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from structlog.typing import Processor
 
-from config.schema import Node
 from ops.gateway.client import DaemonClient, Lane
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -63,39 +58,6 @@ def merge_expositions(ours: str, theirs: str) -> str:
     """Join two Prometheus texts; a family that both have is taken from `ours`, since a family may appear once only."""
     taken = {name for name, _ in _split_families(ours)}
     return ours + "".join(text for name, text in _split_families(theirs) if name not in taken)
-
-
-def configure_logging(node: Node) -> None:
-    """Log to stderr as the configuration says; uvicorn's own few lines take the same way."""
-    level = logging.getLevelNamesMapping()[node.log_level.upper()]
-    structlog.configure(
-        processors=build_processors(node),
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()], force=True)
-
-
-def build_processors(node: Node) -> list[Processor]:
-    """Build what turns an event into a line. Tracebacks are plain: the pretty ones print local variables, so tokens."""
-    first: list[Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    if node.log_format == "json":
-        return [*first, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    formatter = structlog.dev.plain_traceback
-    return [*first, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=formatter)]
-
-
-class _ToStructlog(logging.Handler):
-    """Carries what libraries log through `logging` into the same stream."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger().log(
-            record.levelno, "library.reported", library=record.name, text=record.getMessage(), exc_info=record.exc_info
-        )
 
 
 def _watch_lanes(gauge: Gauge, read: Callable[[Lane], int]) -> None:

@@ -321,8 +321,9 @@ async def import_rows(node: Node, session: Session, arguments: Arguments, reply:
         chunks.append(arguments[3])
         reply.give(OK)
     elif action == b"APPLY" and len(arguments) == 3:
-        chunks = session.staged.pop(import_id, [])
-        reply.resolve(await node.importer.apply(chunks))
+        if import_id not in session.staged:
+            raise ErrorReply("BADARG", f"import-id={import_id!r}: nothing is staged under it on this connection")
+        reply.resolve(await node.importer.apply(session.staged.pop(import_id)))
     elif action == b"DROP" and len(arguments) == 3:
         session.staged.pop(import_id, None)
         reply.give(OK)

@@ -206,7 +206,9 @@ class CommandServer:
             raise ErrorReply("NOAUTH", "AUTH first")
         known = COMMANDS.get(name)
         if known is None:
-            reply.give(self._handshake.answer(session, name, arguments))
+            value = self._handshake.answer(session, name, arguments)
+            reply.protocol = session.protocol  # HELLO is answered in the protocol it chose
+            reply.give(value)
             return
         check_arity(name, known, arguments)
         self._listener.command_received(name)
