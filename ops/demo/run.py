@@ -1,5 +1,6 @@
 """The course of the demo: set the stage, open, sell, close, settle, compare, report."""
 
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -24,12 +25,24 @@ _INTERRUPTED: Final = 130
 
 def run_demo(*, seed: int, seconds: int, keep: bool, as_json: bool) -> int:
     """Run the demo; return 0 only if every shop shows exactly its offer and the ledger balances."""
-    code = _INTERRUPTED
     with tempfile.TemporaryDirectory(prefix="lastunit-demo-") as folder:
-        try:
-            code = trio.run(partial(_run, Path(folder), seed, seconds, keep=keep, as_json=as_json))
-        except* KeyboardInterrupt:
-            sys.stderr.write("interrupted\n")
+        return trio.run(partial(_run_until_signal, Path(folder), seed, seconds, keep=keep, as_json=as_json))
+
+
+async def _run_until_signal(folder: Path, seed: int, seconds: int, *, keep: bool, as_json: bool) -> int:
+    """Run to the end, or stop all processes in order at Ctrl-C or SIGTERM."""
+    code = _INTERRUPTED
+
+    async def run() -> None:
+        nonlocal code
+        code = await _run(folder, seed, seconds, keep=keep, as_json=as_json)
+        nursery.cancel_scope.cancel()
+
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            async for _ in signals:
+                nursery.cancel_scope.cancel()
     return code
 
 
