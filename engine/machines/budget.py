@@ -4,17 +4,19 @@ from enum import StrEnum
 
 import msgspec
 
-
 _WHOLE = 1 - 1e-9
 """A token, less what adding up floats may lose: without it a wait could be too small to move the clock."""
 
 
 class Lane(StrEnum):
-    """What a call is for."""
+    """Which tokens a call may use."""
 
-    WRITES = "writes"
-    READS = "reads"
+    OPEN = "open"
+    """Those open to all: writes, and reads while no write waits."""
+    RESERVE = "reserve"
+    """The reserved ones: reads while writes wait, so that verification goes on."""
     ORDERS = "orders"
+    """Any."""
 
 
 class BudgetTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +36,7 @@ class Budget:
     What one compartment cannot hold runs over into the other, so whoever is alone gets the whole rate. Over any t
     seconds at most `burst + t x calls_per_second` calls start.
 
-    A waiting order call gets the next slot and the next reserved token: writes and reads leave them alone.
+    A waiting order call gets the next slot and the next reserved token; the others leave them alone.
     """
 
     def __init__(self, terms: BudgetTerms) -> None:
@@ -63,14 +65,18 @@ class Budget:
         if now < self._held_until:
             return self._held_until - now
         self._fill(now)
-        if self._may_use_reserve(lane):
-            return min(self._seconds_to_open(), self._seconds_to_reserved())
-        return self._seconds_to_open()
+        match lane:
+            case Lane.OPEN:
+                return self._seconds_to_open()
+            case Lane.RESERVE:
+                return float("inf") if self.orders_waiting else self._seconds_to_reserved()
+            case Lane.ORDERS:
+                return min(self._seconds_to_open(), self._seconds_to_reserved())
 
     def start(self, lane: Lane, now: float) -> None:
         """Spend a token and a slot; every start is followed by one `end`."""
         assert self.wait_seconds(lane, now) == 0.0, "a call started over budget"
-        if self._may_use_reserve(lane) and self._reserve >= _WHOLE:
+        if lane is not Lane.OPEN and self._reserve >= _WHOLE:
             self._reserve -= 1
         else:
             self._open -= 1
@@ -89,12 +95,9 @@ class Budget:
         self._filled_at = self._held_until
 
     @property
-    def held_until(self) -> float:
-        """When the channel's last request for patience ends."""
-        return self._held_until
-
-    def _may_use_reserve(self, lane: Lane) -> bool:
-        return lane is Lane.ORDERS or (lane is Lane.READS and self.orders_waiting == 0)
+    def has_reserve(self) -> bool:
+        """Whether there is a reserve to draw on."""
+        return self._reserve_max >= 1
 
     def _seconds_to_open(self) -> float:
         if self._open >= _WHOLE:

@@ -51,7 +51,7 @@ class Change(StrEnum):
 _REST = (State.NEW, State.DIRTY, State.ACCEPTED, State.VERIFIED, State.DRIFTED, State.LOCKED, State.REFUSED)
 
 TRANSITIONS: dict[tuple[State, Change], State] = {
-    **{(state, Change.CHANGED): State.DIRTY for state in (State.NEW, State.ACCEPTED, State.VERIFIED)},
+    **{(state, Change.CHANGED): State.DIRTY for state in (State.NEW, State.ACCEPTED, State.VERIFIED, State.DRIFTED)},
     (State.DIRTY, Change.CALMED): State.ACCEPTED,
     # From everywhere but IN_FLIGHT: at most one push of a listing is under way. Replay has no CHANGED to pass through.
     **{(state, Change.PLANNED): State.IN_FLIGHT for state in _REST},
@@ -61,8 +61,7 @@ TRANSITIONS: dict[tuple[State, Change], State] = {
     (State.IN_FLIGHT, Change.REFUSED): State.REFUSED,
     (State.ACCEPTED, Change.VERIFIED): State.VERIFIED,
     (State.DRIFTED, Change.VERIFIED): State.VERIFIED,
-    (State.NEW, Change.MATCHED): State.VERIFIED,
-    (State.DIRTY, Change.MATCHED): State.VERIFIED,
+    **{(state, Change.MATCHED): State.VERIFIED for state in _REST},
     (State.VERIFIED, Change.DOUBTED): State.ACCEPTED,
     **{(state, Change.DRIFTED): State.DIRTY for state in (State.ACCEPTED, State.VERIFIED, State.DRIFTED)},
     (State.DIRTY, Change.GAVE_UP): State.DRIFTED,
@@ -76,6 +75,9 @@ SETTLED: dict[str, Change] = {
     Verdict.REFUSED: Change.REFUSED,
 }
 """What a verdict does to a listing; any other is a failure: the level is sent again under a new version."""
+
+MAY_HAVE_LANDED: frozenset[str] = frozenset({Verdict.APPLIED, Verdict.ACCEPTED, Verdict.UNKNOWN})
+"""Verdicts after which a number may turn up at the channel."""
 
 
 class Push:
@@ -103,14 +105,19 @@ class Push:
         self.reason = ""
         self.verified_at: datetime | None = None
 
+    @property
+    def is_loose(self) -> bool:
+        """Whether nobody has seen it land, and it still may."""
+        return self.verified_at is None and (self.verdict in MAY_HAVE_LANDED or not self.verdict)
+
 
 class Listing:
     """A mapped listing. `Listings` applies events to the upper half, the publisher keeps the lower half."""
 
     __slots__ = (
-        "changed_at", "checks", "given_back", "last", "listing_id", "loose", "moved_seconds", "not_before", "offer",
-        "owed", "pack_units", "pushed", "read_at", "read_seconds", "reason", "shown", "sku", "sold", "solo", "source",
-        "state", "strikes", "touched_seconds", "tries", "unsettled", "verified_quantity", "version",
+        "changed_at", "checks", "given_back", "given_up", "last", "listing_id", "loose_until", "moved_seconds",
+        "not_before", "offer", "owed", "pack_units", "pushed", "read_at", "read_seconds", "reason", "shown", "sku",
+        "sold", "solo", "source", "state", "strikes", "touched_seconds", "tries", "verified_quantity", "version",
     )  # fmt: skip
 
     def __init__(self, listing_id: ListingId, sku: Sku, pack_units: int, source: str) -> None:
@@ -155,10 +162,10 @@ class Listing:
         self.sold = 0
         self.given_back = 0
         """Units the channel itself took out of, or put back into, its count since the newest push was sent."""
-        self.loose = False
-        """An older write may still land: look once more after the newest one was seen."""
-        self.unsettled = False
-        """In IN_FLIGHT: something changed under way, so the next push is due at once."""
+        self.loose_until = NEVER
+        """Until then an older write may still land: look once more after the newest one was seen."""
+        self.given_up = False
+        """It drifted as often as we put up with, and was not seen right since."""
         self.solo = False
         """Its last call was refused as a whole: send it alone, so that one bad row cannot hold up others."""
 
@@ -170,7 +177,7 @@ class Listing:
     @property
     def standing(self) -> State:
         """The state as people see it: a listing that keeps drifting is shown as drifted while it is tried again."""
-        return State.DRIFTED if self.strikes >= STRIKES_SHOWN and self.state is not State.VERIFIED else self.state
+        return State.DRIFTED if self.given_up and self.state is not State.VERIFIED else self.state
 
     def step(self, change: Change) -> bool:
         """Move as the table says; an illegal change returns False and changes nothing."""
@@ -178,8 +185,8 @@ class Listing:
         if state is None:
             return False
         self.state = state
+        if change is Change.GAVE_UP:
+            self.given_up = True
+        elif state is State.VERIFIED:
+            self.given_up = False
         return True
-
-
-STRIKES_SHOWN = 2
-"""From the second drift in a row on, a listing counts as drifted until it is seen right: the first is often lag."""

@@ -1,0 +1,154 @@
+"""What may happen to a listing, and what the journal makes of it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from engine.domain.events import (
+    AccountPaused,
+    DriftFound,
+    Event,
+    ListingDropped,
+    ListingMapped,
+    PushPlanned,
+    PushSettled,
+    PushVerified,
+)
+from engine.domain.units import AccountId, ListingId, Sku
+from engine.machines import listings as listings_module
+from engine.machines.agenda import Agenda, BatchQueue
+from engine.machines.listing import TRANSITIONS, Change, Listing, State
+from engine.machines.listings import PUSHES_MAX, Listings
+
+SHOP, A, ONE = AccountId("shop"), Sku("A"), ListingId("1")
+NOON = datetime(2026, 11, 11, 12, tzinfo=UTC)
+
+
+def mapped(sku: str = "A", listing: str = "1") -> ListingMapped:
+    return ListingMapped(at=NOON, account=SHOP, listing_id=ListingId(listing), sku=Sku(sku))
+
+
+def planned(version: int, quantity: int = 5, listing: str = "1") -> PushPlanned:
+    return PushPlanned(
+        at=NOON, account=SHOP, listing_id=ListingId(listing), sku=A, version=version, quantity=quantity, basis=1
+    )
+
+
+def settled(version: int, verdict: str) -> PushSettled:
+    return PushSettled(at=NOON, account=SHOP, listing_id=ONE, version=version, verdict=verdict)
+
+
+def replay(*events: Event) -> Listings:
+    listings = Listings(SHOP)
+    for event in events:
+        listings.apply(event)
+    return listings
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("change", Change)
+def test_an_illegal_change_changes_nothing(state: State, change: Change) -> None:
+    listing = Listing(ONE, A, 1, "")
+    listing.state = state
+    legal = (state, change) in TRANSITIONS
+    assert listing.step(change) is legal
+    assert listing.state is (TRANSITIONS[state, change] if legal else state)
+
+
+def test_a_listing_under_way_cannot_be_planned_again() -> None:
+    assert (State.IN_FLIGHT, Change.PLANNED) not in TRANSITIONS
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state", "owed"),
+    [
+        ("applied", State.ACCEPTED, False),
+        ("accepted", State.ACCEPTED, False),
+        ("unknown", State.DIRTY, True),
+        ("not_sent", State.DIRTY, True),
+        ("throttled", State.DIRTY, True),
+        ("stale", State.DIRTY, True),
+        ("superseded", State.DIRTY, True),
+        ("locked", State.LOCKED, True),
+        ("refused", State.REFUSED, True),
+    ],
+)
+def test_each_verdict_has_its_own_next_step(verdict: str, state: State, owed: bool) -> None:
+    listing = replay(mapped(), planned(1), settled(1, verdict)).get(ONE)
+    assert listing is not None
+    assert (listing.state, listing.owed) == (state, owed)
+
+
+def test_versions_go_on_where_they_were_after_a_listing_was_dropped_and_mapped_again() -> None:
+    """Lesson E1: a version is never used twice."""
+    dropped = ListingDropped(at=NOON, account=SHOP, listing_id=ONE)
+    listing = replay(mapped(), planned(1), planned(2), dropped, mapped("B")).get(ONE)
+    assert listing is not None
+    assert (listing.version, listing.sku, listing.owed) == (2, "B", True)
+
+
+def test_a_push_recorded_before_its_mapping_keeps_its_version() -> None:
+    listing = replay(planned(3), mapped()).get(ONE)
+    assert listing is not None
+    assert listing.version == 3
+
+
+def test_an_answer_to_an_older_push_does_not_touch_the_newer_one() -> None:
+    listings = replay(mapped(), planned(1), settled(1, "unknown"), planned(2), settled(1, "refused"))
+    listing = listings.get(ONE)
+    assert listing is not None
+    assert listing.state is State.IN_FLIGHT
+    assert [push.verdict for push in listings.pushes(ONE)] == ["refused", ""]
+
+
+def test_drift_is_counted_until_the_number_is_seen() -> None:
+    drift = DriftFound(at=NOON, account=SHOP, listing_id=ONE, version=1, shown=9, expected=5)
+    listings = replay(mapped(), planned(1), settled(1, "accepted"), drift)
+    listing = listings.get(ONE)
+    assert listing is not None
+    assert (listing.state, listing.strikes, listing.owed) == (State.DIRTY, 1, True)
+    for event in (
+        planned(2),
+        settled(2, "accepted"),
+        PushVerified(at=NOON, account=SHOP, listing_id=ONE, version=2, shown=5),
+    ):
+        listings.apply(event)
+    assert (listing.state, listing.strikes, listing.verified_quantity) == (State.VERIFIED, 0, 5)
+    assert +listings.standings == {State.VERIFIED: 1}
+
+
+def test_other_accounts_are_not_ours() -> None:
+    listings = replay(AccountPaused(at=NOON, account=AccountId("other"), reason="no"))
+    assert listings.paused is None
+
+
+def test_what_is_remembered_of_pushes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law 10."""
+    monkeypatch.setattr(listings_module, "HISTORIES_MAX", 2)
+    listings = replay(*(planned(version) for version in range(1, 31)))
+    assert [push.version for push in listings.pushes(ONE)] == list(range(31 - PUSHES_MAX, 31))
+    for other in ("2", "3"):
+        listings.apply(planned(1, listing=other))
+    assert listings.pushes(ONE) == ()
+
+
+def test_an_agenda_gives_the_lowest_rank_first_and_forgets_what_moved() -> None:
+    agenda: Agenda[str] = Agenda()
+    for turn in range(1000):
+        agenda.put("a", (float(1000 - turn),))
+        agenda.put("b", (500.0,))
+    agenda.put("c", (0.0,))
+    agenda.discard("c")
+    assert len(agenda._heap) < 200  # moved keys leave nothing behind for long
+    assert [agenda.pop((3.0,)), agenda.pop((3.0,)), agenda.pop(), agenda.pop()] == ["a", None, "b", None]
+
+
+def test_a_batch_is_the_first_listing_and_its_companions() -> None:
+    queue = BatchQueue()
+    for rank, (listing, batch) in enumerate([("1", "x"), ("2", "y"), ("3", "x"), ("4", "x"), ("5", "x")]):
+        queue.put(ListingId(listing), batch, (float(rank),))
+    queue.put(ListingId("5"), "y", (9.0,))
+    assert queue.take(2) == ["1", "3"]
+    assert queue.take(9, (2.0,)) == ["2"]
+    queue.discard(ListingId("4"))
+    assert (queue.take(9), queue.take(9), queue.first(), len(queue)) == (["5"], [], None, 0)
