@@ -117,6 +117,10 @@ class DirectAccount:
         """Take the SKU as it is named."""
         return line.sku
 
+    def pack_units_of(self, line: OrderLine) -> int:  # noqa: ARG002
+        """Units are units here."""
+        return 1
+
     def cause_of_oversell(self, sku: Sku, placed_at: datetime) -> tuple[str, str]:  # noqa: ARG002
         """Nothing was pushed, so nothing can have lagged: it was sold without a hold."""
         return "no_hold", "an order was recorded for units that no hold had promised"

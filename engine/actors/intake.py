@@ -43,8 +43,6 @@ T = TypeVar("T")
 _TAKEN_MAX = 256
 _REFETCH_MAX = 4
 """More orders than this to look at again: one poll costs less than a call for each."""
-_FUTURE = timedelta(hours=1)
-"""How far ahead of us a channel's clock may be. One order stamped 2099 must not move the watermark there."""
 
 
 class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -307,7 +305,7 @@ class Intake:
         now = self._clock.now()
         since = self.through_at or now - timedelta(hours=self._settings.lookback_hours)
         after = since - timedelta(seconds=self._settings.overlap_seconds)
-        newest, stop_at = self.through_at, now + _FUTURE
+        newest, stop_at = self.through_at, now
         cursor: str | None = None
         orders = 0
         while True:
@@ -319,7 +317,8 @@ class Intake:
                 log.warning("order.unreadable", account=self.account, order=order_id, reason=reason)
                 # lesson E4: the watermark stays in front of what was not understood, so that it is asked for again
                 stop_at = min(stop_at, (modified_at or since) - timedelta(seconds=1))
-            stamps = [order.modified_at for order in page.orders]
+            # one order stamped 2099 must not take the watermark past all the others of today
+            stamps = [order.modified_at for order in page.orders if order.modified_at <= now]
             newest = max((*stamps, newest)) if newest is not None else max(stamps, default=None)
             cursor = page.cursor
             if cursor is None:

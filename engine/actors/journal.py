@@ -11,7 +11,7 @@ import msgspec
 import structlog
 import trio
 
-from engine.domain.errors import JournalUnavailable
+from engine.domain.errors import AppendUnknown, JournalUnavailable
 from engine.domain.events import Event
 from engine.ports import Clock, Frame, Store
 
@@ -82,6 +82,8 @@ class Journal:
         self._waiting_events = 0
         self._committing = False
         self._closing = False
+        self._ended = False
+        self._recording: set[trio.Event] = set()
         self._work = trio.Event()
         self._room = trio.Event()
 
@@ -109,7 +111,11 @@ class Journal:
         self._work.set()
 
     async def record(self, events: Sequence[Event]) -> int:
-        """Hand over events and wait until they are durable (`engine.ports.Recorder`)."""
+        """Hand over events and wait until they are durable (`engine.ports.Recorder`).
+
+        Raises:
+            AppendUnknown: the journal ended, and nobody knows whether with these.
+        """
         await self.wait_room()
         done = trio.Event()
         positions: list[int] = []
@@ -118,8 +124,15 @@ class Journal:
             positions.append(position)
             done.set()
 
-        self.enqueue(events, committed)
-        await done.wait()
+        if not self._ended:
+            self.enqueue(events, committed)
+            self._recording.add(done)
+            with trio.CancelScope(shield=True):  # ends with the commit or with the journal
+                await done.wait()
+            self._recording.discard(done)
+        if not positions:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            raise AppendUnknown("the journal ended before these events were known to be durable")
         return positions[0]
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -130,14 +143,17 @@ class Journal:
             JournalUnavailable: the store refused for longer than `stall_seconds_max`.
         """
         task_status.started()
-        while True:
-            if not self._waiting:
-                if self._closing:
-                    return
-                self._work = trio.Event()
-                await self._work.wait()
-                continue
-            await self._commit(self._gather())
+        try:
+            while self._waiting or not self._closing:
+                if not self._waiting:
+                    self._work = trio.Event()
+                    await self._work.wait()
+                    continue
+                await self._commit(self._gather())
+        finally:
+            self._ended = True
+            for done in self._recording:
+                done.set()
 
     def close(self) -> None:
         """Take nothing more after what was handed over; `run` returns when that is durable."""

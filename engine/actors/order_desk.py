@@ -25,6 +25,8 @@ from engine.ports import Clock
 log = structlog.get_logger(__name__)
 
 OrderKey = tuple[AccountId, OrderId]
+HoldLine = tuple[LineId, Sku]
+"""Where a book keeps what a committed hold is owed."""
 
 _TAKEN_MAX = 256
 
@@ -36,6 +38,10 @@ class Account(Protocol):
 
     def sku_of(self, line: OrderLine) -> Sku | None:
         """Which SKU an order line means; None when no listing matches."""
+        ...
+
+    def pack_units_of(self, line: OrderLine) -> int:
+        """How many units of that SKU are in one unit of the line."""
         ...
 
     def cause_of_oversell(self, sku: Sku, placed_at: datetime) -> tuple[str, str]:
@@ -75,10 +81,13 @@ class Order(NamedTuple):
 
     snapshot: OrderSnapshot | None
     skus: tuple[Sku | None, ...]
-    hold_lines: tuple[tuple[LineId, Sku], ...]
+    hold_lines: tuple[HoldLine, ...]
+    packs: tuple[int, ...] = ()
 
 
 _UNKNOWN = Order(None, (), ())
+_RECORDED = frozenset({Freshness.NEWER, Freshness.REPEAT})
+"""A repeat is on record only where a line of it was matched with another SKU than before."""
 
 
 class OrderDesk:
@@ -106,11 +115,11 @@ class OrderDesk:
     def apply(self, event: OrderRecorded | HoldCommitted) -> None:
         """Replay. Frames of two snapshots may land the other way round, so the newest wins here too."""
         match event:
-            case OrderRecorded(snapshot=snapshot, skus=skus):
+            case OrderRecorded(snapshot=snapshot, skus=skus, packs=packs):
                 key = (snapshot.account, snapshot.order_id)
                 known = self.orders.get(key, _UNKNOWN)
-                if judge_freshness(known.snapshot, snapshot) is Freshness.NEWER:
-                    self.orders[key] = known._replace(snapshot=snapshot, skus=skus)
+                if judge_freshness(known.snapshot, snapshot) in _RECORDED:
+                    self.orders[key] = known._replace(snapshot=snapshot, skus=skus, packs=packs)
             case HoldCommitted(order_id=str() as order_id, account=account, hold_id=hold_id, sku=sku, owed=True):
                 self._note_hold((account, OrderId(order_id)), hold_id, (sku,))
             case HoldCommitted():
@@ -135,19 +144,34 @@ class OrderDesk:
 
     async def _commit(self, message: CommitInto) -> None:
         account = self._router.account_of(message.hold_id)
-        skus = self._router.skus_of(message.hold_id)
         known = _UNKNOWN if account is None else self.orders.get((account, message.order_id), _UNKNOWN)
         owed = known.snapshot is None
+        slot = message.slot
         if owed and account is not None:
-            # Noted before it is decided: a line that never came to be stands at zero already.
-            self._note_hold((account, message.order_id), message.hold_id, skus)
+            # noted before it is decided: the next snapshot may be decided right behind it
+            key = (account, message.order_id)
+            skus = tuple(sku for sku in self._router.skus_of(message.hold_id) if self._router.knows(sku))
+            slot = _Noted(self, key, self._note_hold(key, message.hold_id, skus), slot)
         command = CommitHold(hold_id=message.hold_id, order_id=message.order_id, owed=owed)
-        await self._router.submit(command, message.slot)
+        await self._router.submit(command, slot)
 
-    def _note_hold(self, key: OrderKey, hold_id: HoldId, skus: tuple[Sku, ...]) -> None:
+    def _note_hold(self, key: OrderKey, hold_id: HoldId, skus: tuple[Sku, ...]) -> tuple[HoldLine, ...]:
+        """Note that a hold is owed under this order; return what was not noted before."""
         known = self.orders.get(key, _UNKNOWN)
-        lines = dict.fromkeys((*known.hold_lines, *((hold_line_id(hold_id), sku) for sku in skus)))
-        self.orders[key] = known._replace(hold_lines=tuple(lines))
+        lines = ((hold_line_id(hold_id), sku) for sku in skus)
+        new = tuple(line for line in lines if line not in known.hold_lines)
+        if new:
+            self.orders[key] = known._replace(hold_lines=(*known.hold_lines, *new))
+        return new
+
+    def strike(self, key: OrderKey, noted: tuple[HoldLine, ...]) -> None:
+        """Take back what was noted of a hold that was not committed after all."""
+        known = self.orders.get(key, _UNKNOWN)
+        left = known._replace(hold_lines=tuple(line for line in known.hold_lines if line not in noted))
+        if left == _UNKNOWN:
+            self.orders.pop(key, None)
+        else:
+            self.orders[key] = left
 
     async def _take(self, told: Told) -> None:
         snapshot = told.snapshot
@@ -159,31 +183,34 @@ class OrderDesk:
         if problem is not None:
             told.slot.resolve(Refusal(code="BADARG", text=f"order={snapshot.order_id} {problem}"))
             return
+        if self._journal.stalled is not None:
+            told.slot.resolve(Refusal(code="STALLED", text=f"the journal cannot be written: {self._journal.stalled}"))
+            return
+        await self._journal.wait_room()
         key = (snapshot.account, snapshot.order_id)
         known = self.orders.get(key, _UNKNOWN)
         freshness = judge_freshness(known.snapshot, snapshot)
         skus = tuple(self._sku_of(account, line) for line in snapshot.lines)
-        if freshness is Freshness.REPEAT and skus != known.skus:
+        packs = _packs_of(account, snapshot)
+        if freshness is Freshness.REPEAT and (skus, packs) != (known.skus, known.packs):
             freshness = Freshness.NEWER  # a listing was mapped since: its lines count from now on
         self._listener.order_told(snapshot, freshness, sum(sku is None for sku in skus))
         if freshness is not Freshness.NEWER:
             # what made it old news may still be on its way to the disk
             self._journal.enqueue((), lambda _position: told.slot.resolve(freshness))
             return
-        self.orders[key] = known._replace(snapshot=snapshot, skus=skus)
-        await self._record(account, known, snapshot, skus, told.slot)
+        order = self.orders[key] = known._replace(snapshot=snapshot, skus=skus, packs=packs)
+        await self._record(account, known, order, snapshot, told.slot)
 
     def _sku_of(self, account: Account, line: OrderLine) -> Sku | None:
         sku = account.sku_of(line)
         return sku if sku is not None and self._router.knows(sku) else None
 
-    async def _record(
-        self, account: Account, known: Order, snapshot: OrderSnapshot, skus: tuple[Sku | None, ...], slot: Slot
-    ) -> None:
-        levels = _levels(known, snapshot, skus)
-        recorded = _Recorded(self, known, snapshot, account, _channel_sales(known, snapshot, skus), slot)
+    async def _record(self, account: Account, known: Order, order: Order, snapshot: OrderSnapshot, slot: Slot) -> None:
+        levels = _levels(known, order, snapshot)
+        recorded = _Recorded(self, known, snapshot, account, _channel_sales(known, snapshot, order.skus), slot)
         if not levels:
-            event = OrderRecorded(at=self._clock.now(), snapshot=snapshot, skus=skus)
+            event = OrderRecorded(at=self._clock.now(), snapshot=snapshot, skus=order.skus, packs=order.packs)
             self._journal.enqueue((event,), lambda _position: recorded.resolve(None))
             return
         causes = tuple(
@@ -191,12 +218,28 @@ class OrderDesk:
         )
         command = RecordOrder(
             snapshot=snapshot,
-            skus_of_lines=skus,
+            skus_of_lines=order.skus,
+            packs_of_lines=order.packs,
             levels=levels,
             locations=account.locations,
             causes=causes,
         )
         await self._router.submit(command, recorded)
+
+
+class _Noted:
+    """Slot of a commit into an order that no snapshot is known of."""
+
+    def __init__(self, desk: OrderDesk, key: OrderKey, noted: tuple[HoldLine, ...], slot: Slot) -> None:
+        self._desk = desk
+        self._key = key
+        self._noted = noted
+        self._slot = slot
+
+    def resolve(self, answer: object) -> None:
+        if isinstance(answer, Refusal):
+            self._desk.strike(self._key, self._noted)
+        self._slot.resolve(answer)
 
 
 class _Recorded:
@@ -224,7 +267,9 @@ class _Recorded:
             key = (self._snapshot.account, self._snapshot.order_id)
             now = self._desk.orders[key]
             if now.snapshot is self._snapshot:
-                self._desk.orders[key] = now._replace(snapshot=self._before.snapshot, skus=self._before.skus)
+                self._desk.orders[key] = now._replace(
+                    snapshot=self._before.snapshot, skus=self._before.skus, packs=self._before.packs
+                )
             self._slot.resolve(answer)
             return
         for sale in self._sales:
@@ -232,13 +277,23 @@ class _Recorded:
         self._slot.resolve(Freshness.NEWER)
 
 
-def _levels(known: Order, snapshot: OrderSnapshot, skus: tuple[Sku | None, ...]) -> tuple[DemandLevel, ...]:
+def _packs_of(account: Account, snapshot: OrderSnapshot) -> tuple[int, ...]:
+    packs = tuple(account.pack_units_of(line) for line in snapshot.lines)
+    return packs if any(units != 1 for units in packs) else ()
+
+
+def _levels(known: Order, order: Order, snapshot: OrderSnapshot) -> tuple[DemandLevel, ...]:
     """Lines that end or give back come first, so that what they free is there for the others (lessons C1, C6)."""
+    packs = order.packs or (1,) * len(snapshot.lines)
     now = {
         (line.line_id, sku): DemandLevel(
-            line_id=line.line_id, sku=sku, open_units=line.open_units, shipped=line.shipped, returned=line.returned
+            line_id=line.line_id,
+            sku=sku,
+            open_units=line.open_units * units,
+            shipped=line.shipped * units,
+            returned=line.returned * units,
         )
-        for line, sku in zip(snapshot.lines, skus, strict=True)
+        for line, sku, units in zip(snapshot.lines, order.skus, packs, strict=True)
         if sku is not None
     }
     ended = {(line_id, sku): DemandLevel(line_id=line_id, sku=sku) for line_id, sku in known.hold_lines}

@@ -219,6 +219,11 @@ class Pusher:
             return listing.sku
         return line.sku if line.sku is not None and self._known_sku(line.sku) else None
 
+    def pack_units_of(self, line: OrderLine) -> int:
+        """Return how many units of its SKU one unit of an order line is."""
+        listing = None if line.listing_id is None else self._publisher.listings.get(line.listing_id)
+        return 1 if listing is None else listing.pack_units
+
     # -- what it does -------------------------------------------------------------------------------------------------
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

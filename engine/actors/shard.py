@@ -167,7 +167,7 @@ class Shard:
             await self._wait_for_work()
             await self._journal.wait_room()
             now = self._clock.now()
-            self._lapse(now)
+            self._lapse(self.ledger, now)
             for message in self.inbox.take_nowait(_TAKEN_MAX):
                 # no checkpoint until all of these are decided, but at a rendezvous, before which all is handed over
                 match message:
@@ -179,7 +179,7 @@ class Shard:
                         self._hand_over(now)
                         await self._meet(message)
                         now = self._clock.now()
-            self._forget(now)
+            self.forget(now)
             self._hand_over(now)
             await trio.lowlevel.checkpoint()
 
@@ -198,21 +198,32 @@ class Shard:
         self._listener.decided(command, answer, events)
         if request.slot is not None:
             self._answers.append((request.slot, answer))
-        if not events and isinstance(command, PlaceHold) and isinstance(answer, Refusal):
-            self._forget_unknown(command)
+        if isinstance(command, PlaceHold):
+            if isinstance(answer, Refusal) and answer.code == "NOSUCHSKU":
+                self._forget_hold(command.hold_id)
+            elif command.hold_id not in self._directory:
+                # taken away while this one waited: an earlier one of its id was forgotten, or named no SKU that exists
+                self._directory[command.hold_id] = Placed(command.skus, command.account)
 
     def _show(self, look: Look, now: datetime) -> None:
+        for sku in look.skus:
+            self._lapse(self._owner(sku), now)
         books = {sku: book for sku in look.skus if (book := self._owner(sku).books.get(sku)) is not None}
         self._answers.append((look.slot, look.read(books, now)))
 
-    def _forget_unknown(self, command: PlaceHold) -> None:
-        """Take a hold id out of the directory that no book knows: the hold named a SKU that does not exist."""
-        entry = self._directory.get(command.hold_id)
-        for sku in entry.skus if entry is not None else ():
+    def forget(self, now: datetime) -> None:
+        """Drop what was remembered long enough."""
+        for hold_id in self.ledger.forget(now):
+            self._forget_hold(hold_id)
+
+    def _forget_hold(self, hold_id: HoldId) -> None:
+        """Take a hold id out of the directory, unless a book of it knows it still."""
+        placed = self._directory.get(hold_id)
+        for sku in placed.skus if placed is not None else ():
             book = self._owner(sku).books.get(sku)
-            if book is not None and book.knows_hold(command.hold_id):
+            if book is not None and book.knows_hold(hold_id):
                 return
-        self._directory.pop(command.hold_id, None)
+        self._directory.pop(hold_id, None)
 
     async def _meet(self, rendezvous: Rendezvous) -> None:
         if not rendezvous.arrive():
@@ -231,16 +242,12 @@ class Shard:
         self._hand_over(now)
         rendezvous.leave()
 
-    def _lapse(self, now: datetime) -> None:
-        due_at = self.ledger.next_due_at
+    def _lapse(self, ledger: Ledger, now: datetime) -> None:
+        due_at = ledger.next_due_at
         if due_at is not None and due_at <= now:
-            events = self.ledger.lapse(now)
+            events = ledger.lapse(now)
             self._events.extend(events)
             self._listener.lapsed(events)
-
-    def _forget(self, now: datetime) -> None:
-        for hold_id in self.ledger.forget(now):
-            self._directory.pop(hold_id, None)
 
     def _hand_over(self, now: datetime) -> None:
         """Give the journal what was decided, with what is to happen when it is durable."""

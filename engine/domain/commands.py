@@ -84,6 +84,8 @@ class RecordOrder(_Message, frozen=True, kw_only=True, gc=False):
 
     snapshot: OrderSnapshot
     skus_of_lines: tuple[Sku | None, ...]
+    packs_of_lines: tuple[int, ...] = ()
+    """As in `OrderRecorded`; the levels are in units of the SKU already."""
     levels: tuple[DemandLevel, ...]
     """First, at zero, the lines that earlier snapshots or committed holds had and this one has not; then its own."""
     locations: tuple[LocationId, ...]

@@ -144,13 +144,14 @@ def _atp_for(book: Book, command: PlaceHold) -> int:
 def _answer_as_before(books: Books, command: PlaceHold) -> Answer | None:
     """Answer a repeated hold id as the first time, refusals too; CONFLICT when it returns with other lines."""
     for book in books.values():
-        held = book.holds.get(command.hold_id)
-        if held is None and command.hold_id in book.ended:
-            held = book.ended[command.hold_id][0]
+        held = _held_in(book, command)
         if held is not None:
-            if _same_request(held, units_of(held.parts), command):
-                return _granted([_held_in(books[sku], command) for sku, _ in command.lines])
-            return _conflict(command, held)
+            if not _same_request(held, units_of(held.parts), command):
+                return _conflict(command, held)
+            parts = [_held_in(books[sku], command) for sku, _ in command.lines]
+            granted = [part for part in parts if part is not None]
+            # a shard that had more to remember has forgotten its part: then the whole hold is forgotten
+            return _granted(granted) if len(granted) == len(parts) else None
         refused = book.refused.get(command.hold_id)
         if refused is not None:
             same = _same_request(refused, refused.requested, command)
@@ -158,9 +159,11 @@ def _answer_as_before(books: Books, command: PlaceHold) -> Answer | None:
     return None
 
 
-def _held_in(book: Book, command: PlaceHold) -> UnitsHeld:
+def _held_in(book: Book, command: PlaceHold) -> UnitsHeld | None:
     held = book.holds.get(command.hold_id)
-    return held if held is not None else book.ended[command.hold_id][0]
+    if held is None and command.hold_id in book.ended:
+        held = book.ended[command.hold_id][0]
+    return held
 
 
 def _same_request(first: UnitsHeld | HoldRefused, units: int, command: PlaceHold) -> bool:
@@ -322,7 +325,7 @@ def _key_taken(key: Key, before: StockAdjusted | StockReceived) -> Decision:
 
 def _add_sku(books: Books, command: AddSku, now: datetime) -> Decision:
     book = books.get(command.sku)
-    wanted = tuple(sorted(command.safety_stock))
+    wanted = tuple(sorted((location, units) for location, units in command.safety_stock if units))
     if book is not None:
         has = tuple(sorted((at, p.safety_stock) for at, p in book.positions.items() if p.safety_stock))
         if book.name == command.name and has == wanted:

@@ -19,6 +19,7 @@ from engine.domain.units import (
     OrderId,
     SignedUnits,
     Sku,
+    Total,
     Units,
 )
 
@@ -102,7 +103,7 @@ class StockAdjusted(_Event, frozen=True, kw_only=True, tag="stock_adjusted", gc=
     key: Key
     location: LocationId
     delta: SignedUnits
-    on_hand: Units
+    on_hand: Total
     """At that location, afterwards."""
     reason: str
 
@@ -114,7 +115,7 @@ class StockReceived(_Event, frozen=True, kw_only=True, tag="stock_received", gc=
     key: Key
     location: LocationId
     quantity: Units
-    on_hand: Units
+    on_hand: Total
 
 
 class DemandSet(_Event, frozen=True, kw_only=True, tag="demand_set", gc=False):
@@ -145,9 +146,9 @@ class OversellRecorded(_Event, frozen=True, kw_only=True, tag="oversell_recorded
     """More is promised than there is."""
 
     sku: Sku
-    units: Units
+    units: Total
     """More than before; 0 where a shortage shrank without ending."""
-    open_units: Units
+    open_units: Total
     """In all, now."""
     account: AccountId | None
     order_id: OrderId | None
@@ -169,6 +170,8 @@ class OrderRecorded(_Event, frozen=True, kw_only=True, tag="order_recorded", gc=
 
     snapshot: OrderSnapshot
     skus: tuple[Sku | None, ...]
+    packs: tuple[int, ...] = ()
+    """Units of the SKU in one unit of each line; empty: one in each."""
 
 
 # -- intake -----------------------------------------------------------------------------------------------------------
@@ -227,7 +230,7 @@ class PushPlanned(_Event, frozen=True, kw_only=True, tag="push_planned", gc=Fals
     listing_id: ListingId
     sku: Sku
     version: int
-    quantity: Units
+    quantity: Total
     basis: int
     """Journal position of the availability it was computed from."""
     terms: tuple[tuple[str, str, str], ...] = ()

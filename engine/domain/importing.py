@@ -118,8 +118,7 @@ class _Planner:
         self.skus += decide(self._books(row.sku), command, self._now).events
 
     def add_listing(self, index: int, row: ListingRow) -> None:
-        if not self._usable(index, "listing", row.listing):
-            return
+        self._usable(index, "listing", row.listing)
         if row.account not in self._accounts:
             self._problem(index, "account", f"no account {row.account!r}")
         self._known_sku(index, row.sku)
@@ -129,7 +128,6 @@ class _Planner:
     def add_stock(self, index: int, row: StockRow) -> None:
         if row.location not in self._locations:
             self._problem(index, "location", f"no location {row.location!r}")
-            return
         if not self._known_sku(index, row.sku) or not self._once(index, "sku", ("stock", row.sku, row.location)):
             return
         command = OpenStock(sku=row.sku, location=row.location, on_hand=row.on_hand)

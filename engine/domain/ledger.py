@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from engine.domain.book import Book, DemandKey, apply, demand_key
-from engine.domain.commands import Adjust, Answer, Command, Done, RecordOrder
+from engine.domain.commands import Adjust, Answer, Command, Done, PlaceHold, RecordOrder
 from engine.domain.decide import decide, decide_level
 from engine.domain.events import (
     BookEvent,
@@ -29,9 +29,9 @@ from engine.domain.events import (
     StockReceived,
     UnitsHeld,
 )
-from engine.domain.units import HoldId, Key, Sku
+from engine.domain.units import AccountId, HoldId, Key, OrderId, Sku
 
-_STALE_DUES_MIN = 4096
+_DUES_MIN = 4096
 """Below this many, dues of holds that ended early are not worth a clean-up."""
 
 
@@ -50,8 +50,9 @@ class Ledger:
         self.books: dict[Sku, Book] = {}
         self._remembered_for = timedelta(seconds=remembered_seconds)
         self._remembered_max = remembered_max
-        self._dues: list[tuple[datetime, Sku, HoldId | DemandKey]] = []
-        self._dues_stale = 0
+        self._dues: list[tuple[datetime, Sku, bool, HoldId | DemandKey]] = []
+        """When, whose, and what runs out: a hold or (the flag; the two do not compare) an order line."""
+        self._dues_max = _DUES_MIN
         self._remembered: deque[tuple[datetime, Sku, HoldId | Key, bool]] = deque()
         """What may be forgotten, oldest first; the flag tells a hold from a movement's key."""
 
@@ -64,13 +65,10 @@ class Ledger:
         apply(book, event)
         match event:
             case UnitsHeld(expires_at=datetime() as due, sku=sku, hold_id=hold_id):
-                heapq.heappush(self._dues, (due, sku, hold_id))
+                heapq.heappush(self._dues, (due, sku, False, hold_id))
             case DemandSet(expires_at=datetime() as due, sku=sku):
-                heapq.heappush(self._dues, (due, sku, demand_key(event)))
-            case HoldCommitted() | HoldReleased():
-                self._dues_stale += 1
-                self._remembered.append((event.at, event.sku, event.hold_id, True))
-            case HoldExpired() | HoldRefused():
+                heapq.heappush(self._dues, (due, sku, True, demand_key(event)))
+            case HoldCommitted() | HoldReleased() | HoldExpired() | HoldRefused():
                 self._remembered.append((event.at, event.sku, event.hold_id, True))
             case StockAdjusted() | StockReceived():
                 self._remembered.append((event.at, event.sku, event.key, False))
@@ -94,25 +92,28 @@ class Ledger:
         """
         events: list[BookEvent] = []
         while self._dues and self._dues[0][0] <= now:
-            due, sku, what = heapq.heappop(self._dues)
+            due, sku, _, what = heapq.heappop(self._dues)
             book = self.books[sku]
             event = _lapse(book, due, what, now)
             if event is None:
-                self._dues_stale = max(0, self._dues_stale - 1)
                 continue
             self.apply(event)
-            events.append(event)
-            for noted in _watch(book, event, now):
-                self.apply(noted)
-                events.append(noted)
-        if self._dues_stale > _STALE_DUES_MIN and self._dues_stale > len(self._dues) // 2:
-            self._dues = [entry for entry in self._dues if _lapse(self.books[entry[1]], entry[0], entry[2], entry[0])]
-            heapq.heapify(self._dues)
-            self._dues_stale = 0
+            events += (event, *self.watch(sku, event, now))
         return events
 
+    def watch(self, sku: Sku, cause: Command | BookEvent | None, now: datetime) -> Sequence[BookEvent]:
+        """Bring the SKU's incident in step with its shortage, which `cause` may have changed."""
+        noted = _watch(self.books[sku], cause, now)
+        for event in noted:
+            self.apply(event)
+        return noted
+
     def forget(self, now: datetime) -> list[HoldId]:
-        """Drop what was remembered long enough; return the hold ids that mean nothing any more."""
+        """Drop what was remembered long enough; return the hold ids that mean nothing here any more."""
+        if len(self._dues) > self._dues_max:
+            self._dues = [entry for entry in self._dues if _lapse(self.books[entry[1]], entry[0], entry[3], now)]
+            heapq.heapify(self._dues)
+            self._dues_max = max(_DUES_MIN, 2 * len(self._dues))
         horizon = now - self._remembered_for
         holds: list[HoldId] = []
         while self._remembered and (self._remembered[0][0] < horizon or len(self._remembered) > self._remembered_max):
@@ -147,7 +148,9 @@ def handle(owner: Callable[[Sku], Ledger], command: Command, skus: Iterable[Sku]
         if book is not None:
             books[sku] = book
     if isinstance(command, RecordOrder):
-        events.append(OrderRecorded(at=now, snapshot=command.snapshot, skus=command.skus_of_lines))
+        events.append(
+            OrderRecorded(at=now, snapshot=command.snapshot, skus=command.skus_of_lines, packs=command.packs_of_lines)
+        )
         for level in command.levels:
             for event in decide_level(books[level.sku], level, command, now):
                 owner(level.sku).apply(event)
@@ -158,12 +161,10 @@ def handle(owner: Callable[[Sku], Ledger], command: Command, skus: Iterable[Sku]
         for event in decided:
             owner(event.sku).apply(event)
         events.extend(decided)
-        if decided and isinstance(decided[0], UnitsHeld | HoldRefused):
-            return Handled(events, answer)  # a hold never takes more than there is
-    for sku, book in books.items():
-        for event in _watch(book, command, now):
-            owner(sku).apply(event)
-            events.append(event)
+        if isinstance(command, PlaceHold) and not any(len(book.positions) > 1 for book in books.values()):
+            return Handled(events, answer)  # it never takes more than there is, but for what another place is short of
+    for sku in books:
+        events += owner(sku).watch(sku, command, now)
     return Handled(events, answer)
 
 
@@ -178,7 +179,7 @@ def _lapse(book: Book, due: datetime, what: HoldId | DemandKey, now: datetime) -
     return HoldExpired(at=now, sku=book.sku, hold_id=what) if held is not None and held.expires_at == due else None
 
 
-def _watch(book: Book, cause: Command | BookEvent, now: datetime) -> Sequence[BookEvent]:
+def _watch(book: Book, cause: Command | BookEvent | None, now: datetime) -> Sequence[BookEvent]:
     """Keep the incident in step with the shortage: every further unit has a cause, and it closes when all is kept."""
     known = book.oversell
     shortage = book.shortage
@@ -186,13 +187,17 @@ def _watch(book: Book, cause: Command | BookEvent, now: datetime) -> Sequence[Bo
         return ()
     if shortage == 0:
         return (OversellCleared(at=now, sku=book.sku),)
-    account, order_id, why, detail = None, None, "unknown", ""
+    account: AccountId | None = None
+    order_id: OrderId | None = None
+    why, detail = "unknown", ""
     match cause:
         case RecordOrder(snapshot=snapshot, causes=causes):
             account, order_id = snapshot.account, snapshot.order_id
             why, detail = next(((c, d) for sku, c, d in causes if sku == book.sku), ("unknown", ""))
         case Adjust(key=key, reason=reason):
             why, detail = "count", f"adjustment {key}: {reason}"
+        case PlaceHold(account=account, hold_id=hold_id):
+            why, detail = "elsewhere", f"hold {hold_id} took units that another location is short of"
         case _:
             pass
     more = max(0, shortage - (known.open_units if known is not None else 0))

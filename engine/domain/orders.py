@@ -5,7 +5,9 @@ from typing import Annotated
 
 import msgspec
 
-from engine.domain.units import AccountId, Instant, LineId, ListingId, OrderId, Sku, Units
+from engine.domain.units import UNITS_MAX, AccountId, Instant, LineId, ListingId, OrderId, Sku, Units
+
+LINES_MAX = 10_000
 
 
 class OrderStatus(StrEnum):
@@ -62,7 +64,7 @@ class OrderSnapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """When we asked the channel for it, its state is at least that new. None: it was sent to us, age unknown."""
     held_until: Instant | None = None
     """Open units are only held, until then; None: they are committed."""
-    lines: Annotated[tuple[OrderLine, ...], msgspec.Meta(max_length=10_000)]
+    lines: Annotated[tuple[OrderLine, ...], msgspec.Meta(max_length=LINES_MAX)]
 
 
 class Freshness(StrEnum):
@@ -95,12 +97,20 @@ def judge_freshness(known: OrderSnapshot | None, candidate: OrderSnapshot) -> Fr
 
 
 def check_snapshot(snapshot: OrderSnapshot) -> str | None:
-    """Name the first line whose counts contradict each other, or None when all add up."""
+    """Name the first line whose counts contradict each other, or None when all add up.
+
+    Bounds too: adapters build snapshots without decoding them, and the journal must not hold what replay would refuse.
+    """
+    if len(snapshot.lines) > LINES_MAX:
+        return f"{len(snapshot.lines)} lines: at most {LINES_MAX}"
     seen: set[LineId] = set()
     for line in snapshot.lines:
         if line.line_id in seen:
             return f"line {line.line_id} appears twice"
         seen.add(line.line_id)
+        for what in ("ordered", "cancelled", "shipped", "returned"):
+            if not 0 <= getattr(line, what) <= UNITS_MAX:
+                return f"line {line.line_id}: {what} {getattr(line, what)} is not from 0 to {UNITS_MAX}"
         if line.open_units < 0:
             return f"line {line.line_id}: cancelled {line.cancelled} + shipped {line.shipped} > ordered {line.ordered}"
         if line.returned > line.shipped:

@@ -25,6 +25,8 @@ ID_BYTES_MAX = 200
 
 Units = Annotated[int, msgspec.Meta(ge=0, le=UNITS_MAX)]
 SignedUnits = Annotated[int, msgspec.Meta(ge=-UNITS_MAX, le=UNITS_MAX)]
+Total = Annotated[int, msgspec.Meta(ge=0)]
+"""A sum of quantities: each is bounded, how many there are is not."""
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """Aware UTC."""
 
