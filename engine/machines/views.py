@@ -153,7 +153,7 @@ def name_cause(exposure: Exposure, placed_at: datetime) -> tuple[str, str]:
     """Name the first thing that could have let an order placed then exceed what there is, and say it in a sentence.
 
     Causes: `unmapped`, `not_pushed`, `paused`, `drift`, `locked`, `refused`, `unreachable`, `lag`, `orders_behind`;
-    `count` when the channel showed what it was told and that was too much.
+    `race` when the channel showed what it was told, and the same units went elsewhere at the same time.
     """
     if not exposure.listings:
         return "unmapped", "no listing of the account is mapped to this SKU"
@@ -174,7 +174,7 @@ def name_cause(exposure: Exposure, placed_at: datetime) -> tuple[str, str]:
             return "lag", f"listing {listing.listing} was seen at {listing.verified} only after the order"
     if exposure.behind is not None:
         return "orders_behind", exposure.behind
-    return "count", "the channel showed what it was told"
+    return "race", "the channel showed what it was told, and the same units were sold elsewhere at that moment"
 
 
 _CAUSES = {State.DRIFTED: "drift", State.LOCKED: "locked", State.REFUSED: "refused"}

@@ -309,6 +309,6 @@ def test_an_oversell_has_a_cause() -> None:
     bench.answer(bench.write())
     bench.look(4)
     assert name_cause(view_exposure(publisher, Sku("A")), ordered_at)[0] == "lag"
-    assert name_cause(view_exposure(publisher, Sku("A")), bench.now.at + timedelta(seconds=1))[0] == "count"
+    assert name_cause(view_exposure(publisher, Sku("A")), bench.now.at + timedelta(seconds=1))[0] == "race"
     publisher.orders_behind("poll failed")
     assert name_cause(view_exposure(publisher, Sku("A")), bench.now.at)[0] == "orders_behind"
