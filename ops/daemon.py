@@ -99,7 +99,7 @@ async def _serve(settings: Settings, config_path: Path, store: SqliteStore) -> N
                 account,
                 public_url=settings.gateway.public_url,
                 clock=clock,
-                on_problem=partial(log.warning, "order.contradiction", account=account.id),
+                on_problem=partial(_note_contradiction, account.id),
             ),
         )
         for account in settings.accounts
@@ -127,6 +127,10 @@ async def _serve(settings: Settings, config_path: Path, store: SqliteStore) -> N
         with trio.move_on_after(_DRAIN_SECONDS, shield=True):
             for _, channel in channels.values():
                 await channel.aclose()
+
+
+def _note_contradiction(account: str, problem: str) -> None:
+    log.warning("order.contradiction", account=account, reason=problem)
 
 
 async def _run_until_stopped(

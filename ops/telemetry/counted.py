@@ -41,6 +41,10 @@ class Counted:
         self.oversold = Tally("oversold_units", "Units promised beyond what there is.", "account", "cause")
         self._make_orders()
         self._make_pushes()
+        for direction in ("forward", "back"):
+            self.clock_steps.expect(direction)
+        for reason in ("too_many", "peer", "slow_reader", "toobig", "err"):
+            self.refused.expect(reason)
         self._all = [family for family in vars(self).values() if isinstance(family, Tally | Spread)]
 
     def _make_orders(self) -> None:

@@ -23,7 +23,7 @@ class Tally:
     def __init__(self, name: str, text: str, *labels: str) -> None:
         """Start empty, or at zero where there are no labels. `name` comes without prefix and `_total`."""
         self.counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
-        self._name, self._text, self._labels = PREFIX + name, text, labels
+        self._name, self._text, self._labels = name, text, labels
         if not labels:
             self.counts[()] = 0
 
@@ -88,8 +88,8 @@ class Spread:
 
 
 def build_counter(name: str, text: str, rows: Iterable[Row], *labels: str) -> Metric:
-    """Build a counter family; `name` is whole but for `_total`."""
-    family = CounterMetricFamily(name, text, labels=labels)
+    """Build a counter family; `name` comes without prefix and `_total`."""
+    family = CounterMetricFamily(PREFIX + name, text, labels=labels)
     for values, value in rows:
         family.add_metric(values, value)
     return family

@@ -58,7 +58,7 @@ class NodeGauges:
     """Figures of one node, read when they are asked for; nothing here walks the books but `__init__`, once."""
 
     def __init__(self, node: Node, holds_moved: Callable[[], int]) -> None:
-        """Read a node that has been replayed and has not begun to run.
+        """Read a node that has been replayed.
 
         Args:
             node: whose figures.

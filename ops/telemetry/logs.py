@@ -26,6 +26,7 @@ _IN_TEXT: Final = re.compile(
     re.IGNORECASE,
 )
 """Secrets inside texts: an error of an HTTP library quotes the whole URL, and some shops want the keys in it."""
+_PLAIN: Final = frozenset({int, float, bool, type(None)})
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=repr)
 
 
@@ -39,11 +40,11 @@ def configure_logging(node: Node, *, process: Process = "daemon", stream: TextIO
     level = logging.getLevelNamesMapping()[node.log_level.upper()]
     structlog.configure(
         processors=[
+            structlog.processors.ExceptionRenderer(_format_error),
+            mask_secrets,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _Origin(node.name, process),
-            structlog.processors.ExceptionRenderer(_format_error),
-            mask_secrets,
             *((_render_json,) if node.log_format == "json" else (keep_on_one_line, _console(to))),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -65,7 +66,7 @@ def mask_secrets(_logger: object, _method: str, line: structlog.typing.EventDict
         elif kind is str:
             if "=" in value or ":" in value:
                 line[key] = _IN_TEXT.sub(_mask_match, value)
-        elif isinstance(value, Mapping):
+        elif kind not in _PLAIN and isinstance(value, Mapping):
             line[key] = mask_secrets(_logger, _method, dict(value))
     return line
 
@@ -148,10 +149,10 @@ class _ToStructlog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one `library.reported` line."""
-        log = structlog.get_logger()
         try:
             text = record.getMessage()
         except Exception:  # noqa: BLE001  # wrong arguments of a library's own line
             text = str(record.msg)
-        tell = log.error if record.levelno >= logging.ERROR else log.warning
-        tell("library.reported", library=record.name, text=text, exc_info=record.exc_info)
+        log = structlog.get_logger()
+        write = log.error if record.levelno >= logging.ERROR else log.warning
+        write("library.reported", library=record.name, text=text, exc_info=record.exc_info)

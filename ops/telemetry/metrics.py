@@ -6,10 +6,10 @@ Labels are bounded: accounts of the configuration, words of this code. Never a S
 import platform
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import trio
-from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector
 from prometheus_client.registry import Collector
 
 from engine.actors.mailbox import Mailbox
@@ -33,8 +33,10 @@ from ops.telemetry.counted import Counted
 from ops.telemetry.families import PREFIX, build_counter, build_gauge
 from ops.telemetry.gauges import MailboxGauges, NodeGauges
 from ops.telemetry.loop import LoopWatch
+from ops.telemetry.text import render_text
 from ops.version import installed_version
 
+_BOOK_EVENTS: Final[tuple[type[Any], ...]] = (*get_args(BookEvent), OrderRecorded)
 _HOLD_CHANGES: Final[dict[type, int]] = {UnitsHeld: 1, HoldCommitted: -1, HoldReleased: -1, HoldExpired: -1}
 _NO_ACCOUNT: Final = "none"
 
@@ -60,20 +62,20 @@ class Telemetry:
         self._mailboxes = MailboxGauges()
         self._loop = LoopWatch(self._sample)
         self._watched: dict[str, tuple[str, Callable[[], float]]] = {}
-        self._decisions: defaultdict[tuple[type, type | str], int] = defaultdict(int)
-        self._kinds: defaultdict[type[Any], int] = defaultdict(int)
+        self._decisions: defaultdict[type, defaultdict[type | str, int]] = defaultdict(lambda: defaultdict(int))
+        self._kinds: defaultdict[type[Any], int] = defaultdict(int, dict.fromkeys(_BOOK_EVENTS, 0))
         self._stalled = self._connections = 0
         self._active: dict[AccountId, int] = {}
         self._counted = Counted()
-
+        self._about = (installed_version(), platform.python_version())
         ProcessCollector(namespace=PREFIX.rstrip("_"), registry=registry)
         registry.register(_Scrape(self._collect))
 
     # -- engine.actors.shard.ShardListener
 
     def decided(self, command: Command, answer: Answer, events: Sequence[BookEvent | OrderRecorded]) -> None:
-        """Count one decision. On the road of every command: two dictionary entries, no more."""
-        self._decisions[type(command), answer.code if type(answer) is Refusal else type(answer)] += 1
+        """Count one decision. On the road of every command: three dictionary entries, no more."""
+        self._decisions[type(command)][answer.code if type(answer) is Refusal else type(answer)] += 1
         kinds = self._kinds
         for event in events:
             kinds[type(event)] += 1
@@ -201,14 +203,14 @@ class Telemetry:
         self._watched[name] = (text, read)
 
     def watch_node(self, node: Node) -> None:
-        """Show a node's figures; call it once, when the node has been replayed and before it runs."""
+        """Show a node's figures; call it once, when the node has been replayed."""
         self._node = NodeGauges(node, self._holds_moved)
         for account in node.accounts:
             self._counted.expect(account)
 
     def exposition(self) -> str:
         """Build the Prometheus text of all there is."""
-        return generate_latest(self._registry).decode()
+        return render_text(self._registry.collect())
 
     def _sample(self, now: float) -> None:
         if self._node is not None:
@@ -220,7 +222,8 @@ class Telemetry:
     def _collect(self) -> Iterator[Metric]:
         decisions = (
             ((COMMAND_NAMES[command], outcome if isinstance(outcome, str) else outcome.__name__.lower()), count)
-            for (command, outcome), count in self._decisions.items()
+            for command, outcomes in self._decisions.items()
+            for outcome, count in outcomes.items()
         )
         yield build_counter("decisions", "Commands decided, by answer.", decisions, "command", "outcome")
         kinds = (((kind.__struct_config__.tag,), count) for kind, count in self._kinds.items())
@@ -230,8 +233,7 @@ class Telemetry:
         yield build_gauge("webhook_subscriptions", "Our subscriptions at the channel.", active, "account")
         yield build_gauge("journal_stalled", "1 while the journal cannot be written.", [((), self._stalled)])
         yield build_gauge("connections", "Connections to the command socket.", [((), self._connections)])
-        about = [((installed_version(), platform.python_version()), 1.0)]
-        yield build_gauge("build_info", "1, with what is running.", about, "version", "python")
+        yield build_gauge("build_info", "1, with what is running.", [(self._about, 1.0)], "version", "python")
         yield from self._mailboxes.collect()
         yield from self._loop.collect()
         if self._node is not None:
