@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -127,3 +127,25 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
         store=replace(settings.store, path=data / settings.store.path),
         socket=replace(socket, path=None if socket.path is None else data / socket.path),
     )
+
+
+def without_channel_secrets(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for the gateway: without the variables that hold what only the daemon needs."""
+    kept: set[str] = set()
+    withheld: set[str] = set()
+    for option, reference in _references(_parse(path)):
+        (kept if option in GATEWAY_SECRETS else withheld).add(reference)
+    return {name: value for name, value in environ.items() if name not in withheld - kept}
+
+
+def _references(value: object, option: str = "") -> Iterator[tuple[str, str]]:
+    """Find every `env:NAME` that is the value of a secret: the option's name, and NAME."""
+    match value:
+        case dict():
+            for name, item in value.items():
+                yield from _references(item, name)
+        case list():
+            for item in value:
+                yield from _references(item, option)
+        case str() if option in ALL_SECRETS and value.startswith("env:"):
+            yield option, value.removeprefix("env:")

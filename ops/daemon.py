@@ -15,6 +15,7 @@ import trio
 from prometheus_client import CollectorRegistry
 
 from adapters.store.sqlite import SqliteStore, open_store
+from config.loader import without_channel_secrets
 from config.schema import Settings
 from engine.domain.errors import ConfigError, StockError
 from engine.domain.units import AccountId
@@ -116,6 +117,7 @@ async def _serve(settings: Settings, config_path: Path, store: SqliteStore) -> N
         metrics_text=telemetry.exposition,
     )
     clock.never_before(await replay(node, store))
+    _check_locations(node)
     _watch(telemetry, node, store)
     gc.collect()
     gc.freeze()
@@ -127,6 +129,20 @@ async def _serve(settings: Settings, config_path: Path, store: SqliteStore) -> N
         with trio.move_on_after(_DRAIN_SECONDS, shield=True):
             for _, channel in channels.values():
                 await channel.aclose()
+
+
+def _check_locations(node: Node) -> None:
+    """Refuse to start without a location that has stock: its units would vanish from every offer.
+
+    Raises:
+        ConfigError: naming each such location.
+    """
+    problems = [
+        f"locations: the journal has stock of {skus} SKUs at {location!r}, which is not configured (ids never change)"
+        for location, skus in sorted(node.unknown_locations().items())
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _note_contradiction(account: str, problem: str) -> None:
@@ -141,7 +157,7 @@ async def _run_until_stopped(
     settings: Settings,
     config_path: Path,
 ) -> None:
-    """Start from the inside out, stop from the outside in: gateway, socket, accounts, shards, and the journal last."""
+    """Start from the inside out, stop from the outside in: accounts and gateway, socket, shards, the journal last."""
     async with trio.open_nursery() as watches:
         watches.start_soon(_follow_clock, clock, telemetry)
         watches.start_soon(telemetry.run_loop_watch)
@@ -154,7 +170,14 @@ async def _run_until_stopped(
                     await front.start(server.run)
                     async with trio.open_nursery() as outside:
                         if settings.gateway.enabled:
-                            await outside.start(run_gateway_process, gateway_command(config_path))
+                            gateway = partial(
+                                run_gateway_process,
+                                gateway_command(config_path),
+                                listen=settings.gateway.listen,
+                                environ=without_channel_secrets(config_path, os.environ),
+                            )
+                            await outside.start(gateway)
+                        await outside.start(node.run_accounts)
                         log.info(
                             "daemon.ready",
                             node=settings.node.name,

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 import msgspec
+import structlog
 import trio
 
 from config import schema
@@ -26,6 +27,8 @@ from engine.ports import Channel, Clock, Store
 from ops.account import AccountListener, ChannelAccount, DirectAccount
 from ops.importer import Importer
 from ops.socket.resp import OK, ErrorReply
+
+log = structlog.get_logger(__name__)
 
 IMPORT_BYTES_MAX = 256 << 20
 """Most that one IMPORT may stage: some millions of rows."""
@@ -150,16 +153,31 @@ class Node:
         await self.journal.run(task_status=task_status)
 
     async def run_actors(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run every actor until cancelled, inside a running journal."""
+        """Run shards and order desk until cancelled, inside a running journal."""
         async with trio.open_nursery() as actors:
             for shard in self.shards:
                 await actors.start(shard.run)
             await actors.start(self.desk.run)
+            task_status.started()
+
+    async def run_accounts(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Push and listen until cancelled, inside running actors; who is told of webhooks should be up by now."""
+        async with trio.open_nursery() as accounts:
             self._tell_all_availability()
             for account in self.accounts.values():
-                await actors.start(account.run)
+                await accounts.start(account.run)
             self.ready = True
             task_status.started()
+
+    def unknown_locations(self) -> dict[LocationId, int]:
+        """Return locations that have stock or owe it but are not configured, with the number of SKUs."""
+        found: dict[LocationId, int] = {}
+        for shard in self.shards:
+            for book in shard.ledger.books.values():
+                for location, position in book.positions.items():
+                    if location not in self.locations and position.in_use:
+                        found[location] = found.get(location, 0) + 1
+        return found
 
     def _tell_all_availability(self) -> None:
         """Tell pushers every level once: what they have not heard of they do not push."""
@@ -184,6 +202,7 @@ class Node:
                 case OversellRecorded() | OversellCleared():
                     self.incidents.apply(event)
                     self._listener.committed(event)
+                    _tell(event)
                 case ListingMapped(account=account):
                     self.accounts[account].pusher.apply(event)
                 case _:
@@ -342,3 +361,20 @@ class Node:
             self.desk.inbox,
             *(account.intake.inbox for account in self.accounts.values()),
         ]
+
+
+def _tell(event: OversellRecorded | OversellCleared) -> None:
+    """An oversell is never only a number: whoever reads the log hears of it at once."""
+    if isinstance(event, OversellCleared):
+        log.info("oversell.cleared", sku=event.sku)
+        return
+    log.warning(
+        "oversell.recorded",
+        sku=event.sku,
+        units=event.units,
+        open_units=event.open_units,
+        account=event.account,
+        order=event.order_id,
+        cause=event.cause,
+        detail=event.detail,
+    )

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,8 @@ _RESTART_SECONDS_MAX: Final = 30.0
 _HEALTHY_SECONDS: Final = 60.0
 """One that ran this long before it died is restarted at once, as if it had never died."""
 _STOP_SECONDS: Final = 10.0
+_LISTEN_SECONDS: Final = 10.0
+_PROBE_SECONDS: Final = 0.05
 _UNUSABLE: Final = 2
 """Exit code of a gateway that cannot use its configuration: trying again would not help."""
 
@@ -26,19 +28,28 @@ def gateway_command(config_path: Path) -> Sequence[str]:
 
 
 async def run_gateway_process(
-    command: Sequence[str], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    command: Sequence[str],
+    *,
+    listen: str,
+    environ: Mapping[str, str],
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Keep a gateway running until cancelled, then let it finish its requests.
 
+    Started when it listens, so that the first webhook of a new subscription finds somebody at home.
     Its standard input is a pipe that only we hold: should we be killed, it sees the end of it and stops.
     """
-    task_status.started()
+    listened = False
     wait_seconds = _RESTART_SECONDS
     while True:
         started = trio.current_time()
-        process = await trio.lowlevel.open_process(list(command), stdin=subprocess.PIPE)
+        process = await trio.lowlevel.open_process(list(command), stdin=subprocess.PIPE, env=environ)
         log.info("gateway.started", pid=process.pid)
         try:
+            if not listened:
+                await _wait_listening(process, listen)
+                listened = True
+                task_status.started()
             code = await process.wait()
         finally:
             await _stop(process)
@@ -50,6 +61,23 @@ async def run_gateway_process(
         log.warning("gateway.died", code=code, restart_seconds=wait_seconds)
         await trio.sleep(wait_seconds)
         wait_seconds = min(2 * wait_seconds, _RESTART_SECONDS_MAX)
+
+
+async def _wait_listening(process: trio.Process, listen: str) -> None:
+    """Wait until somebody accepts connections there, or long enough: a broken gateway must not keep the daemon down."""
+    host, _, port = listen.rpartition(":")
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host).strip("[]")  # noqa: S104
+    with trio.move_on_after(_LISTEN_SECONDS) as patience:
+        while process.returncode is None:
+            try:
+                stream = await trio.open_tcp_stream(host, int(port))
+            except OSError:
+                await trio.sleep(_PROBE_SECONDS)
+            else:
+                await stream.aclose()
+                return
+    if patience.cancelled_caught:
+        log.warning("gateway.slow", listen=listen, waited_seconds=_LISTEN_SECONDS)
 
 
 async def _stop(process: trio.Process) -> None:

@@ -298,6 +298,7 @@ class Intake:
         if problem is None:
             self._pushing.orders_caught_up()
         else:
+            log.warning("orders.poll_failed", account=self.account, reason=problem)
             self._pushing.orders_behind(problem)
         self._listener.polled(self.account, orders, trio.current_time() - started, problem)
 

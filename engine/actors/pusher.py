@@ -92,6 +92,8 @@ class Pusher:
         self._request_order_poll = request_order_poll
         self._listener: PusherListener = listener or SilentListener()
         self._stirred = trio.Event()
+        self._unreachable: str | None = None
+        """As last logged."""
         self._publisher = Publisher(
             account,
             locations=locations,
@@ -241,10 +243,21 @@ class Pusher:
             while True:
                 # no checkpoint from here to the wait: what is told after the poll must find the event waited for
                 stirred = self._stirred
+                self._note_reach()
                 for effect in self._publisher.poll(self._now()):
                     nursery.start_soon(self._perform, effect)
                 with trio.move_on_at(self._publisher.wake_seconds(self._now())):
                     await stirred.wait()
+
+    def _note_reach(self) -> None:
+        unreachable = self._publisher.line.unreachable
+        if (unreachable is None) == (self._unreachable is None):
+            return
+        self._unreachable = unreachable
+        if unreachable is not None:
+            log.warning("account.unreachable", account=self.account, reason=unreachable)
+        else:
+            log.info("account.reached", account=self.account)
 
     async def _perform(self, effect: Effect) -> None:
         effects: list[Effect]

@@ -48,6 +48,11 @@ class Position:
         """Whether a unit was ever counted or promised here: opening stock comes before that or not at all."""
 
     @property
+    def in_use(self) -> bool:
+        """Whether any unit is here, owed from here or expected here."""
+        return any((self.on_hand, self.committed, self.reserved, self.unavailable, self.incoming, self.in_transit))
+
+    @property
     def free(self) -> int:
         """Neither promised nor unsellable; negative: more is promised than there is."""
         return self.on_hand - self.committed - self.reserved - self.unavailable

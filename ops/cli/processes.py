@@ -29,7 +29,7 @@ def run(ctx: click.Context, invocation: Invocation, *, no_gateway: bool) -> None
 @click.command()
 @config_option
 def gateway(invocation: Invocation) -> None:
-    """Start only the HTTP gateway: webhooks, REST, health, metrics, dashboard."""
+    """Start only the HTTP gateway: webhooks, REST, health, metrics."""
     settings = load_config(invocation, GATEWAY_SECRETS).settings
     try:
         import_module("ops.gateway.server").run_gateway(settings, invocation.config.absolute().parent)
@@ -40,7 +40,7 @@ def gateway(invocation: Invocation) -> None:
 @click.command()
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same customers.")
 @click.option("--seconds", type=click.IntRange(min=1), default=20, show_default=True, help="Length of the sale.")
-@click.option("--keep", is_flag=True, help="Keep the journal and logs afterwards.")
+@click.option("--keep", is_flag=True, help="Stay up afterwards and print the addresses.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def demo(ctx: click.Context, *, seed: int, seconds: int, keep: bool, as_json: bool) -> None:

@@ -21,15 +21,16 @@ SHOWN: Final = frozenset(
 
 @click.command()
 @data_options
-def status(invocation: Invocation) -> None:
-    """Show the daemon and its channels."""
+@click.pass_context
+def status(ctx: click.Context, invocation: Invocation) -> None:
+    """Show the daemon and its channels; exit code 1 while it is not ready."""
     with connected(invocation) as client:
         info = parse_info(str(client.call("INFO")))
         health = as_map(client.call("HEALTH"))
         channels = as_maps(client.call("CHANNEL", "LIST"))
     if invocation.as_json:
         print_json({"info": info, "health": health, "channels": channels})
-        return
+        ctx.exit(0 if health.get("ready") else 1)
     console = terminal()
     node, version, uptime = info.get("node"), info.get("lastunit_version"), info.get("uptime_in_seconds", "")
     title = f"{plain(node)}: lastunit {plain(version)}, up {duration(int(uptime) if uptime.isdigit() else 0)}"
@@ -42,6 +43,7 @@ def status(invocation: Invocation) -> None:
     console.print()
     columns = [column for column in COLUMNS if column.field in SHOWN]
     print_table(console, columns, channels, empty=EMPTY, optional="reason lag_seconds")
+    ctx.exit(0 if health.get("ready") else 1)
 
 
 def duration(seconds: int) -> str:

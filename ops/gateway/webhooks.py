@@ -90,7 +90,7 @@ class WebhookDoor:
         """Take one delivery; return `stored`, `repeat` or `ping` once it is safe.
 
         Raises:
-            Problem: refused; anything but success makes the shop send it again.
+            Problem: refused; the shop sees that it failed. Some try again, WooCommerce leaves it to our polls.
             ClientGone: the shop hung up before its delivery was complete.
         """
         if method != "POST":

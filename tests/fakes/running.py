@@ -62,6 +62,7 @@ async def running_node(
         await core.start(node.run_journal)
         async with trio.open_nursery() as actors:
             await actors.start(node.run_actors)
+            await actors.start(node.run_accounts)
             if serve:
                 server = CommandServer(node, settings.socket, version="test", listener=listener)
                 await actors.start(server.run)

@@ -91,9 +91,10 @@ def test_status_without_a_channel_says_how_to_add_one() -> None:
 
 
 def test_status_points_at_open_incidents_and_at_a_daemon_that_is_not_ready() -> None:
-    said = text("status", INFO="incidents_open:2", HEALTH={"ready": False, "journal": "stalled", "accounts": []})
-    assert "open incidents    2 (lastunit incidents)\n" in said
-    assert "not ready" in said
+    result, _ = run("status", INFO="incidents_open:2", HEALTH={"ready": False, "journal": "stalled", "accounts": []})
+    assert "open incidents    2 (lastunit incidents)\n" in result.stdout
+    assert "not ready" in result.stdout
+    assert result.exit_code == 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config.loader import CLIENT_SECRETS, NO_SECRETS, ConfigProblems, load, load_settings
+from config.loader import CLIENT_SECRETS, NO_SECRETS, ConfigProblems, load, load_settings, without_channel_secrets
 from config.schema import Secret
 
 ENVIRON = {"KEY": "ck_1", "SECRET": "cs_1", "HOOK": "wh_1", "PASSWORD": "open sesame"}
@@ -259,3 +259,13 @@ def test_what_is_probably_not_meant_is_a_note(tmp_path: Path) -> None:
         f"{path}: accounts[0].webhook_secret: {no_webhooks}",
         f"{path}: accounts[1].url: the same shop as accounts[0]: two accounts will write over each other",
     )
+
+
+def test_the_gateway_is_not_given_the_keys_of_channels(tmp_path: Path) -> None:
+    """It faces the network: what it does not need it cannot lose."""
+    path = tmp_path / "lastunit.toml"
+    path.write_text(
+        '[[accounts]]\nconsumer_key = "env:KEY"\nconsumer_secret = "env:SHARED"\nwebhook_secret = "env:SHARED"\n'
+    )
+    environ = {"KEY": "ck", "SHARED": "both", "PATH": "/bin"}
+    assert without_channel_secrets(path, environ) == {"SHARED": "both", "PATH": "/bin"}
