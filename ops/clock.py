@@ -1,7 +1,7 @@
 """The daemon's clock: wall time that never runs backwards and does not jump."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from engine.domain.units import EPOCH
@@ -20,26 +20,29 @@ class SteadyClock:
 
     def __init__(self) -> None:
         """Start at the system's time."""
-        self._started_at = datetime.fromtimestamp(time.clock_gettime(time.CLOCK_REALTIME), UTC)
-        self._started = time.monotonic()
-        self._led_seconds = 0.0
-        self._followed = self._started
+        self._at = _system_time()
+        self._since = time.monotonic()
+        """When `_at` was the time; both move on at every `follow`."""
+        self._ahead = 0.0
+        """Seconds by which the system clock was ahead of us then: what is still to be made good."""
 
     def never_before(self, at: datetime) -> None:
         """Jump to `at` where we are behind it: the journal's last instant, after the system clock was set back."""
-        behind = (at - self.now()).total_seconds()
-        self._led_seconds += max(0.0, behind)
+        self._at += max(timedelta(0), at - self.now())
 
     def now(self) -> datetime:
         """Return the time (`engine.ports.Clock.now`)."""
-        return self._started_at + timedelta(seconds=time.monotonic() - self._started + self._led_seconds)
+        elapsed = time.monotonic() - self._since
+        # hurried or dawdled from one instant to the next, so that neither following nor being followed is a jump
+        most = elapsed * _SLEW
+        return self._at + timedelta(seconds=elapsed + max(-most, min(most, self._ahead)))
 
     def follow(self) -> float:
-        """Come a little nearer to the system clock; return how far it was ahead of us, in seconds."""
-        monotonic = time.monotonic()
-        system = EPOCH + timedelta(seconds=time.clock_gettime(time.CLOCK_REALTIME))
-        ahead = (system - self.now()).total_seconds()
-        most = (monotonic - self._followed) * _SLEW
-        self._followed = monotonic
-        self._led_seconds += max(-most, min(most, ahead))
-        return ahead
+        """Look at the system clock, to come nearer to it from now on; return how far it is ahead of us, in seconds."""
+        self._at, self._since = self.now(), time.monotonic()
+        self._ahead = (_system_time() - self._at).total_seconds()
+        return self._ahead
+
+
+def _system_time() -> datetime:
+    return EPOCH + timedelta(seconds=time.clock_gettime(time.CLOCK_REALTIME))

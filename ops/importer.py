@@ -11,6 +11,7 @@ from engine.domain.events import Event, ListingMapped, SkuAdded, StockAdjusted
 from engine.domain.importing import ListingRow, Row, RowProblem, SkuRow, plan_import
 from engine.domain.units import LocationId
 from ops.account import ChannelAccount
+from ops.socket.arguments import UNREADABLE
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _ROW = msgspec.json.Decoder(Row)
@@ -40,6 +41,7 @@ class Importer:
         if any(isinstance(row, SkuRow) for row in rows) and not isinstance(answer, Refusal):
             for account in self._accounts.values():
                 account.pusher.resync()  # listings whose SKU did not exist until now
+                account.intake.request_poll()  # and order lines
         return answer
 
     def _decide(self, rows: Sequence[Row], now: datetime) -> tuple[Sequence[Event], object]:
@@ -54,6 +56,11 @@ class Importer:
             return (), _bad_rows(plan.problems)
         for event in plan.events:
             self._router.apply(event)
+        noted = [
+            event
+            for sku in dict.fromkeys(event.sku for event in plan.events)
+            for event in self._router.ledger_of(sku).watch(sku, None, now)
+        ]
         mappings = [self._mapping(row) for row in plan.listings]
         mapped = [mapping for mapping in mappings if mapping is not None]
         counts = {
@@ -61,7 +68,7 @@ class Importer:
             "listings": len(mapped),
             "stock": sum(isinstance(event, StockAdjusted) for event in plan.events),
         }
-        return (*plan.events, *mapped), counts
+        return (*plan.events, *noted, *mapped), counts
 
     def _mapping(self, row: ListingRow) -> ListingMapped | None:
         return self._accounts[row.account].pusher.mapping(row.listing, row.sku, row.pack_units)
@@ -74,13 +81,13 @@ def _read(chunks: Sequence[bytes]) -> tuple[list[Row], list[RowProblem]]:
     for chunk in chunks:
         try:
             raws = _ROWS.decode(chunk)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             problems.append(RowProblem(row=index, field="", problem=f"not a list of rows: {error}"))
             continue
         for raw in raws:
             try:
                 rows.append(_ROW.decode(raw))
-            except msgspec.MsgspecError as error:
+            except UNREADABLE as error:
                 what, _, where = str(error).partition(" - at `$.")
                 problems.append(RowProblem(row=index, field=where.rstrip("`"), problem=what))
             index += 1

@@ -51,6 +51,8 @@ async def replay(node: Node, store: Store) -> datetime:
                 apply_event(node, event)
             events += len(decoded)
         node.journal.position, written_at = frames[-1].position, frames[-1].written_at
+        for shard in node.shards:  # what the predecessor had forgotten by then does not come back
+            shard.forget(written_at)
     seconds = round(trio.current_time() - started, 3)
     log.info("journal.replayed", position=node.journal.position, events=events, seconds=seconds)
     return written_at

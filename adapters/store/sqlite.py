@@ -10,6 +10,7 @@ import os
 import sqlite3
 import time
 import zlib
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -32,9 +33,14 @@ _SCHEMA_VERSION: Final = 1
 _APPLICATION_ID: Final = 0x6C756E74
 """`lunt`: tells our file from any other SQLite database."""
 _BUSY_SECONDS: Final = 2.0
-_INLINE_BYTES_MAX: Final = 64 * 1024
-"""Larger frames always go to the thread: writing them takes longer than the hand-over."""
-_SMOOTHING: Final = 0.2
+_INLINE_BYTES_MAX: Final = 512 * 1024
+"""Larger frames always go to the thread: writing them alone takes some milliseconds."""
+_WRITE_BYTES_PER_SECOND: Final = 100e6
+"""What a frame's size may add to a commit before its sync counts as slow: measured 0.5 ms for 160 kB, twice that here."""
+_SYNCS: Final = 15
+"""Commits whose middle one is the pace of the disk. A mean would follow every hiccup of a shared machine."""
+_STALL_SECONDS: Final = 0.02
+"""After one this slow the next goes to the thread, whatever those before it took."""
 _REFUSED: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY})
 """Primary result codes after which SQLite has rolled back for certain."""
 
@@ -48,17 +54,26 @@ class SqliteStore:
         self._connection = connection
         self._lock = lock
         self._inline_seconds_max = inline_seconds_max
-        self._sync_seconds = inline_seconds_max
+        self._syncs: deque[float] = deque(maxlen=_SYNCS)
+        self._last = int(connection.execute("SELECT coalesce(max(position), 0) FROM frames").fetchone()[0])
         self._closed = False
 
     @property
     def sync_seconds(self) -> float:
-        """Smoothed duration of the last commits."""
-        return self._sync_seconds
+        """Duration of the middle one of the last commits, without what its size explains."""
+        return sorted(self._syncs)[len(self._syncs) // 2] if self._syncs else 0.0
+
+    def _is_quick(self, frame: Frame) -> bool:
+        return (
+            bool(self._syncs)
+            and self._syncs[-1] < _STALL_SECONDS
+            and len(frame.payload) <= _INLINE_BYTES_MAX
+            and self.sync_seconds < self._inline_seconds_max
+        )
 
     async def append(self, frame: Frame) -> None:
         """Write one frame (`engine.ports.Store.append`)."""
-        if self._sync_seconds < self._inline_seconds_max and len(frame.payload) <= _INLINE_BYTES_MAX:
+        if self._is_quick(frame):
             self._append(frame)
         else:
             await trio.to_thread.run_sync(self._append, frame)
@@ -80,6 +95,10 @@ class SqliteStore:
             os.close(self._lock)
 
     def _append(self, frame: Frame) -> None:
+        if frame.position != self._last + 1:
+            raise AppendUnknown(
+                f"{self.path}: frame {frame.position} after frame {self._last}: another writer is at work"
+            )
         started = time.perf_counter()
         row = (frame.position, _microseconds(frame.written_at), zlib.crc32(frame.payload), frame.payload)
         try:
@@ -89,14 +108,17 @@ class SqliteStore:
             raise AppendUnknown(f"{self.path}: frame {frame.position} is there already: {error}") from error
         except sqlite3.Error as error:
             raise _translate(self.path, error) from error
-        self._sync_seconds += _SMOOTHING * (time.perf_counter() - started - self._sync_seconds)
+        finally:  # a locked database is waited for: not in the trio thread the next time
+            took = time.perf_counter() - started
+            self._syncs.append(max(0.0, took - len(frame.payload) / _WRITE_BYTES_PER_SECOND))
+        self._last = frame.position
 
     def _read(self, after: int, limit: int) -> tuple[Frame, ...]:
         query = "SELECT position, written_at, digest, payload FROM frames WHERE position > ? ORDER BY position LIMIT ?"
         try:
             rows = self._connection.execute(query, (after, limit)).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise StoreCorrupt(f"{self.path}: {error}") from error
+        except sqlite3.Error as error:
+            raise _translate(self.path, error, opening=True) from error
         frames: list[Frame] = []
         for position, written_at, digest, payload in rows:
             after += 1
@@ -130,13 +152,13 @@ def _open(path: Path, inline_seconds_max: float) -> SqliteStore:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
         path.chmod(0o600)
         _prepare(path, connection)
+        return SqliteStore(path, connection, lock, inline_seconds_max)
     except sqlite3.Error as error:
         _undo(connection, lock)
         raise _translate(path, error, opening=True) from error
     except JournalError:
         _undo(connection, lock)
         raise
-    return SqliteStore(path, connection, lock, inline_seconds_max)
 
 
 def _undo(connection: sqlite3.Connection | None, lock: int) -> None:
@@ -190,6 +212,7 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 
 def _translate(path: Path, error: sqlite3.Error, *, opening: bool = False) -> JournalError:
+    """Say what an error means; while nothing is being written, whatever is not damage may be tried again."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return StoreCorrupt(f"{path}: {error}")

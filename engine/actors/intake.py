@@ -297,6 +297,7 @@ class Intake:
             problem = str(error)
         if problem is None:
             self._pushing.orders_caught_up()
+            await self._desk.rematch(self.account)
         else:
             log.warning("orders.poll_failed", account=self.account, reason=problem)
             self._pushing.orders_behind(problem)

@@ -68,6 +68,13 @@ class CommitInto(NamedTuple):
     slot: Slot
 
 
+class Mark(NamedTuple):
+    """A place in the inbox."""
+
+    reached: trio.Event
+    """Set when all that came in before is with the shards."""
+
+
 class DeskListener(Protocol):
     """What telemetry wants to know."""
 
@@ -104,8 +111,12 @@ class OrderDesk:
         mailbox_max: int,
     ) -> None:
         """Start without orders; replay brings them."""
-        self.inbox: Mailbox[Told | CommitInto] = Mailbox("order-desk", mailbox_max)
+        self.inbox: Mailbox[Told | CommitInto | Mark] = Mailbox("order-desk", mailbox_max)
         self.orders: dict[OrderKey, Order] = {}
+        self._undecided: dict[OrderKey, _Recorded] = {}
+        """The newest snapshot of an order that is not durable yet."""
+        self._unmatched: set[OrderKey] = set()
+        """Orders with a line that no listing matches."""
         self._router = router
         self._journal = journal
         self._clock = clock
@@ -119,7 +130,7 @@ class OrderDesk:
                 key = (snapshot.account, snapshot.order_id)
                 known = self.orders.get(key, _UNKNOWN)
                 if judge_freshness(known.snapshot, snapshot) in _RECORDED:
-                    self.orders[key] = known._replace(snapshot=snapshot, skus=skus, packs=packs)
+                    self._put(key, known._replace(snapshot=snapshot, skus=skus, packs=packs))
             case HoldCommitted(order_id=str() as order_id, account=account, hold_id=hold_id, sku=sku, owed=True):
                 self._note_hold((account, OrderId(order_id)), hold_id, (sku,))
             case HoldCommitted():
@@ -128,6 +139,21 @@ class OrderDesk:
     async def tell(self, snapshot: OrderSnapshot, slot: Slot) -> None:
         """Hand in a snapshot; waits while the inbox is full."""
         await self.inbox.put(Told(snapshot, slot))
+
+    async def rematch(self, account_id: AccountId) -> None:
+        """Tell again what has a line that no listing matched, where one does now: its units count from now on."""
+        account = self._accounts[account_id]
+        for key in sorted(key for key in self._unmatched if key[0] == account_id):
+            snapshot, skus, *_ = self.orders.get(key, _UNKNOWN)
+            lines = zip(snapshot.lines, skus, strict=True) if snapshot is not None else ()
+            if snapshot is not None and any(sku is None and self._sku_of(account, line) for line, sku in lines):
+                await self.tell(snapshot, _UNHEARD)
+
+    async def wait_passed_on(self) -> None:
+        """Wait until all that was handed in so far is with the shards: what the caller sends them next comes after."""
+        mark = Mark(trio.Event())
+        await self.inbox.put(mark)
+        await mark.reached.wait()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work through the inbox until cancelled."""
@@ -140,6 +166,8 @@ class OrderDesk:
                         await self._take(message)
                     case CommitInto():
                         await self._commit(message)
+                    case Mark(reached=reached):
+                        reached.set()
             await trio.lowlevel.checkpoint()
 
     async def _commit(self, message: CommitInto) -> None:
@@ -167,11 +195,27 @@ class OrderDesk:
     def strike(self, key: OrderKey, noted: tuple[HoldLine, ...]) -> None:
         """Take back what was noted of a hold that was not committed after all."""
         known = self.orders.get(key, _UNKNOWN)
-        left = known._replace(hold_lines=tuple(line for line in known.hold_lines if line not in noted))
-        if left == _UNKNOWN:
-            self.orders.pop(key, None)
+        self._put(key, known._replace(hold_lines=tuple(line for line in known.hold_lines if line not in noted)))
+
+    def decided(self, key: OrderKey, recorded: "_Recorded") -> None:
+        """Note that a snapshot is durable, or will not be."""
+        if self._undecided.get(key) is recorded:
+            del self._undecided[key]
+
+    def take_back(self, key: OrderKey, snapshot: OrderSnapshot, before: Order) -> None:
+        """Believe what was believed before a snapshot that was not decided after all."""
+        known = self.orders[key]
+        if known.snapshot is snapshot:
+            self._put(key, known._replace(snapshot=before.snapshot, skus=before.skus, packs=before.packs))
+
+    def _put(self, key: OrderKey, order: Order) -> None:
+        self.orders[key] = order
+        if order == _UNKNOWN:
+            del self.orders[key]
+        if None in order.skus:
+            self._unmatched.add(key)
         else:
-            self.orders[key] = left
+            self._unmatched.discard(key)
 
     async def _take(self, told: Told) -> None:
         snapshot = told.snapshot
@@ -196,10 +240,14 @@ class OrderDesk:
             freshness = Freshness.NEWER  # a listing was mapped since: its lines count from now on
         self._listener.order_told(snapshot, freshness, sum(sku is None for sku in skus))
         if freshness is not Freshness.NEWER:
-            # what made it old news may still be on its way to the disk
-            self._journal.enqueue((), lambda _position: told.slot.resolve(freshness))
+            # what made it old news may still be on its way to the disk, or not even decided
+            if key in self._undecided:
+                self._undecided[key].followers.append((told.slot, freshness))
+            else:
+                told.slot.resolve(freshness)
             return
-        order = self.orders[key] = known._replace(snapshot=snapshot, skus=skus, packs=packs)
+        order = known._replace(snapshot=snapshot, skus=skus, packs=packs)
+        self._put(key, order)
         await self._record(account, known, order, snapshot, told.slot)
 
     def _sku_of(self, account: Account, line: OrderLine) -> Sku | None:
@@ -209,6 +257,7 @@ class OrderDesk:
     async def _record(self, account: Account, known: Order, order: Order, snapshot: OrderSnapshot, slot: Slot) -> None:
         levels = _levels(known, order, snapshot)
         recorded = _Recorded(self, known, snapshot, account, _channel_sales(known, snapshot, order.skus), slot)
+        self._undecided[snapshot.account, snapshot.order_id] = recorded
         if not levels:
             event = OrderRecorded(at=self._clock.now(), snapshot=snapshot, skus=order.skus, packs=order.packs)
             self._journal.enqueue((event,), lambda _position: recorded.resolve(None))
@@ -225,6 +274,16 @@ class OrderDesk:
             causes=causes,
         )
         await self._router.submit(command, recorded)
+
+
+class _Unheard:
+    """Slot of what nobody waits for."""
+
+    def resolve(self, answer: object) -> None:
+        """A refusal leaves the order as unmatched as it was: the next poll tries again."""
+
+
+_UNHEARD = _Unheard()
 
 
 class _Noted:
@@ -259,22 +318,20 @@ class _Recorded:
         self._snapshot = snapshot
         self._account = account
         self._sales = sales
-        self._slot = slot
+        self.followers: list[tuple[Slot, Freshness]] = [(slot, Freshness.NEWER)]
+        """Who brought it, and whoever brought the same or older news before it was durable."""
 
     def resolve(self, answer: object) -> None:
-        if isinstance(answer, Refusal):
-            # not decided at all (the journal is stalled): the desk must not believe that it was
-            key = (self._snapshot.account, self._snapshot.order_id)
-            now = self._desk.orders[key]
-            if now.snapshot is self._snapshot:
-                self._desk.orders[key] = now._replace(
-                    snapshot=self._before.snapshot, skus=self._before.skus, packs=self._before.packs
-                )
-            self._slot.resolve(answer)
-            return
-        for sale in self._sales:
-            self._account.channel_sale(sale)
-        self._slot.resolve(Freshness.NEWER)
+        key = (self._snapshot.account, self._snapshot.order_id)
+        self._desk.decided(key, self)
+        refused = isinstance(answer, Refusal)
+        if refused:  # not decided at all: the journal is stalled
+            self._desk.take_back(key, self._snapshot, self._before)
+        else:
+            for sale in self._sales:
+                self._account.channel_sale(sale)
+        for slot, freshness in self.followers:
+            slot.resolve(answer if refused else freshness)
 
 
 def _packs_of(account: Account, snapshot: OrderSnapshot) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """From a command to the shard, or shards, that own its SKUs. Not a task: it runs in the caller's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import assert_never
 
@@ -53,6 +53,7 @@ class Router:
     def __init__(self, shards: Sequence[Shard], directory: Directory, journal: Journal) -> None:
         """Route to `shards`, which share `directory`."""
         self._shards = shards
+        self._inboxes = [shard.inbox for shard in shards]
         self._directory = directory
         self._journal = journal
 
@@ -83,16 +84,22 @@ class Router:
 
     async def submit(self, command: Command, slot: Slot | None) -> None:
         """Bring a command to its owner, waiting while that one's inbox is full."""
+        waiting = self.begin(command, slot)
+        if waiting is not None:
+            await waiting
+
+    def begin(self, command: Command, slot: Slot | None) -> Awaitable[None] | None:
+        """Bring a command to its owner; return what is to be awaited where that one's inbox is full."""
         if self._journal.stalled is not None:
             if slot is not None:
                 slot.resolve(Refusal(code="STALLED", text=f"the journal cannot be written: {self._journal.stalled}"))
-            return
+            return None
         skus = self._skus_of_command(command)
         if not skus:
             if slot is not None:
                 slot.resolve(Refusal(code="NOSUCHHOLD", text=f"hold={getattr(command, 'hold_id', '')}"))
-            return
-        await self._send(Request(command, skus, slot), skus)
+            return None
+        return self._send(Request(command, skus, slot), skus)
 
     async def ask(self, command: Command) -> object:
         """Submit a command and wait for its durable answer."""
@@ -108,23 +115,21 @@ class Router:
         self, skus: Sequence[Sku], read: Callable[[dict[Sku, Book], datetime], object], slot: Slot
     ) -> None:
         """Ask about several books as of one instant; `read` gets those that exist."""
-        await self._send(Look(skus, read, slot), skus)
+        waiting = self._send(Look(skus, read, slot), skus)
+        if waiting is not None:
+            await waiting
 
     async def together(self, run: Callable[[datetime], tuple[Sequence[Event], object]]) -> object:
         """Run one step while every shard lends its books; return its answer once its events are durable."""
         waiter = Waiter()
-        inboxes = [shard.inbox for shard in self._shards]
-        await self._meet(Rendezvous(Together(run, waiter), len(inboxes)), inboxes)
+        await self._meet(Rendezvous(Together(run, waiter), len(self._inboxes)), self._inboxes)
         return await waiter.wait()
 
     def _skus_of_command(self, command: Command) -> tuple[Sku, ...]:
         match command:
-            case PlaceHold(hold_id=hold_id, account=account):
+            case PlaceHold():
                 skus = command.skus
-                placed = self._directory.get(hold_id)
-                if placed is None:
-                    self._directory[hold_id] = Placed(skus, account)
-                    return skus
+                placed = self._directory.setdefault(command.hold_id, Placed(skus, command.account))
                 return skus if placed.skus == skus else tuple(sorted({*skus, *placed.skus}))
             case CommitHold(hold_id=hold_id) | ReleaseHold(hold_id=hold_id):
                 return self.skus_of(hold_id)
@@ -135,17 +140,17 @@ class Router:
             case _:
                 assert_never(command)
 
-    async def _send(self, request: Request | Look, skus: Sequence[Sku]) -> None:
+    def _send(self, request: Request | Look, skus: Sequence[Sku]) -> Awaitable[None] | None:
         if len(skus) == 1:
-            inbox = self._shards[shard_of(skus[0], len(self._shards))].inbox
-            if inbox.has_room():
+            inbox = self._inboxes[shard_of(skus[0], len(self._inboxes))]
+            try:
                 inbox.put_nowait(request)
-            else:
-                await inbox.put(request)
-            return
+            except trio.WouldBlock:
+                return inbox.put(request)
+            return None
         owners = sorted({shard_of(sku, len(self._shards)) for sku in skus}) or [0]
-        inboxes = [self._shards[index].inbox for index in owners]
-        await self._meet(Rendezvous(request, len(inboxes)) if len(inboxes) > 1 else request, inboxes)
+        inboxes = [self._inboxes[index] for index in owners]
+        return self._meet(Rendezvous(request, len(inboxes)) if len(inboxes) > 1 else request, inboxes)
 
     async def _meet(self, message: Message, inboxes: Sequence[Mailbox[Message]]) -> None:
         while not all(inbox.has_room() for inbox in inboxes):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, get_args
 
+import msgspec
 import trio
 
 from engine.actors.journal import Journal
@@ -33,7 +34,7 @@ class Slot(Protocol):
         ...
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """A command whose SKUs one shard owns."""
 
     command: Command
@@ -83,7 +84,7 @@ class Rendezvous:
         await self._decided.wait()
 
 
-class Placed(NamedTuple):
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """Where a hold is found: its id alone says nothing."""
 
     skus: tuple[Sku, ...]
@@ -172,7 +173,7 @@ class Shard:
                 # no checkpoint until all of these are decided, but at a rendezvous, before which all is handed over
                 match message:
                     case Request():
-                        self._decide(message, now)
+                        self._decide(message, self._own, now)
                     case Look():
                         self._show(message, now)
                     case Rendezvous():
@@ -183,6 +184,9 @@ class Shard:
             self._hand_over(now)
             await trio.lowlevel.checkpoint()
 
+    def _own(self, _sku: Sku) -> Ledger:
+        return self.ledger
+
     async def _wait_for_work(self) -> None:
         due_at = self.ledger.next_due_at
         if due_at is None:
@@ -191,10 +195,11 @@ class Shard:
         with trio.move_on_after(max(0.0, (due_at - self._clock.now()).total_seconds())):
             await self.inbox.wait()
 
-    def _decide(self, request: Request, now: datetime) -> None:
+    def _decide(self, request: Request, owner: Callable[[Sku], Ledger], now: datetime) -> None:
         command = request.command
-        events, answer = handle(self._owner, command, request.skus, now)
-        self._events.extend(events)
+        handled = handle(owner, command, request.skus, now)
+        events, answer = handled.events, handled.answer
+        self._events += events
         self._listener.decided(command, answer, events)
         if request.slot is not None:
             self._answers.append((request.slot, answer))
@@ -232,7 +237,7 @@ class Shard:
         now = self._clock.now()
         match rendezvous.message:
             case Request() as request:
-                self._decide(request, now)
+                self._decide(request, self._owner, now)
             case Look() as look:
                 self._show(look, now)
             case Together(run=run, slot=slot):

@@ -1,6 +1,7 @@
 """Which location a line's units come from, and how that follows when the line changes. Pure arithmetic on parts."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from engine.domain.events import Part
 from engine.domain.units import LocationId
@@ -18,21 +19,31 @@ def place(units: int, locations: Sequence[LocationId], room: Callable[[LocationI
         Parts in the order of `locations`, or None when all locations together have too few. A location that is short
         counts against the others: its missing units must come from somewhere.
     """
-    if len(locations) == 1:
-        return ((locations[0], units),) if room(locations[0]) >= units else None
-    rooms = [room(location) for location in locations]
-    if sum(rooms) < units:
+    rooms: list[Part] = []
+    total, whole = 0, None
+    for location in locations:
+        has = room(location)
+        rooms.append((location, has))
+        total += has
+        if has >= units and whole is None:
+            whole = location
+    if total < units:
         return None
-    for location, has in zip(locations, rooms, strict=True):
-        if has >= units:
-            return ((location, units),)
+    if whole is not None:
+        return _whole(whole, units)
     parts: list[Part] = []
-    for location, has in zip(locations, rooms, strict=True):
+    for location, has in rooms:
         take = min(max(has, 0), units)
         if take:
             parts.append((location, take))
             units -= take
     return tuple(parts)
+
+
+@lru_cache(maxsize=1024)
+def _whole(location: LocationId, units: int) -> tuple[Part, ...]:
+    """Units of one place. Most holds have such parts, and all that are alike share them: books keep millions."""
+    return ((location, units),)
 
 
 def place_all(units: int, locations: Sequence[LocationId], room: Callable[[LocationId], int]) -> tuple[Part, ...]:

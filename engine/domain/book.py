@@ -103,11 +103,11 @@ class Book:
     @property
     def shortage(self) -> int:
         """Units promised beyond what there is, over all locations."""
-        return max(0, -sum(position.free for position in self.positions.values()))
+        return max(0, -sum([position.free for position in self.positions.values()]))
 
     def levels(self) -> tuple[Part, ...]:
         """Available to promise at every location that was ever mentioned: what pushers need to know."""
-        return tuple((location, figures.atp) for location, figures in self.positions.items())
+        return tuple([(location, figures.atp) for location, figures in self.positions.items()])
 
     def knows_hold(self, hold_id: HoldId) -> bool:
         """Whether a hold of this id is open, ended or refused here."""

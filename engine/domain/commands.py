@@ -32,7 +32,8 @@ class PlaceHold(_Message, frozen=True, kw_only=True, gc=False):
     @property
     def skus(self) -> tuple[Sku, ...]:
         """SKUs this hold needs, sorted."""
-        return tuple(sku for sku, _ in self.lines)
+        lines = self.lines
+        return (lines[0][0],) if len(lines) == 1 else tuple([sku for sku, _ in lines])
 
 
 class CommitHold(_Message, frozen=True, kw_only=True, gc=False):

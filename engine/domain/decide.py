@@ -4,9 +4,11 @@ A hold may be refused, an order may not: it has been placed at a channel already
 not enough, an oversell incident with it (DESIGN.md section 4).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, assert_never
+from typing import assert_never
+
+import msgspec
 
 from engine.domain.allocate import merge, place, place_all, take
 from engine.domain.book import Book, units_of
@@ -47,10 +49,10 @@ Books = Mapping[Sku, Book]
 Refusable = PlaceHold | CommitHold | ReleaseHold | Adjust | Receive | AddSku | OpenStock
 
 
-class Decision(NamedTuple):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """Events to apply and journal in one frame, and what to tell the caller once they are durable."""
 
-    events: tuple[BookEvent, ...]
+    events: Sequence[BookEvent]
     answer: Answer
 
 
@@ -98,7 +100,7 @@ def _place_hold(books: Books, command: PlaceHold, now: datetime) -> Decision:
         if sku not in books:
             return _refuse("NOSUCHSKU", f"sku={sku}")
     asked = lines if len(lines) > 1 else ()
-    events: list[BookEvent] = []
+    held: list[UnitsHeld] = []
     for sku, quantity in lines:
         book = books[sku]
         parts = _find_units(book, quantity, command)
@@ -114,7 +116,7 @@ def _place_hold(books: Books, command: PlaceHold, now: datetime) -> Decision:
                 location=command.location,
             )
             return Decision((refused,), _out_of_stock(refused))
-        events.append(
+        held.append(
             UnitsHeld(
                 at=now,
                 sku=sku,
@@ -126,7 +128,7 @@ def _place_hold(books: Books, command: PlaceHold, now: datetime) -> Decision:
                 location=command.location,
             )
         )
-    return Decision(tuple(events), _granted(events))
+    return Decision(held, _granted(held))
 
 
 def _find_units(book: Book, quantity: int, command: PlaceHold) -> tuple[Part, ...] | None:
@@ -144,6 +146,8 @@ def _atp_for(book: Book, command: PlaceHold) -> int:
 def _answer_as_before(books: Books, command: PlaceHold) -> Answer | None:
     """Answer a repeated hold id as the first time, refusals too; CONFLICT when it returns with other lines."""
     for book in books.values():
+        if not book.knows_hold(command.hold_id):
+            continue
         held = _held_in(book, command)
         if held is not None:
             if not _same_request(held, units_of(held.parts), command):
@@ -181,12 +185,11 @@ def _out_of_stock(refused: HoldRefused) -> Refusal:
     return Refusal(code="OUTOFSTOCK", text=f"sku={refused.sku} requested={refused.requested} atp={refused.atp}")
 
 
-def _granted(events: list[BookEvent] | list[UnitsHeld]) -> Granted:
-    held = [event for event in events if isinstance(event, UnitsHeld)]
+def _granted(held: Sequence[UnitsHeld]) -> Granted:
     return Granted(
         hold_id=held[0].hold_id,
         expires_at=held[0].expires_at,
-        lines=tuple((event.sku, location, units) for event in held for location, units in event.parts),
+        lines=tuple([(event.sku, location, units) for event in held for location, units in event.parts]),
     )
 
 

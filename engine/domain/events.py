@@ -17,7 +17,6 @@ from engine.domain.units import (
     ListingId,
     LocationId,
     OrderId,
-    SignedUnits,
     Sku,
     Total,
     Units,
@@ -102,7 +101,7 @@ class StockAdjusted(_Event, frozen=True, kw_only=True, tag="stock_adjusted", gc=
     sku: Sku
     key: Key
     location: LocationId
-    delta: SignedUnits
+    delta: int
     on_hand: Total
     """At that location, afterwards."""
     reason: str

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from engine.domain.book import Book, DemandKey, apply, demand_key
 from engine.domain.commands import Adjust, Answer, Command, Done, PlaceHold, RecordOrder
 from engine.domain.decide import decide, decide_level
@@ -35,6 +37,18 @@ _DUES_MIN = 4096
 """Below this many, dues of holds that ended early are not worth a clean-up."""
 
 
+class _Due(msgspec.Struct, frozen=True, order=True, gc=False):
+    """When something of a SKU runs out: a hold or, with its id empty, an order line."""
+
+    at: datetime
+    sku: Sku
+    hold_id: HoldId
+    demand: DemandKey | tuple[()] = ()
+
+
+_NO_HOLD = HoldId("")
+
+
 class Handled(NamedTuple):
     """What one command did: events in the order they were applied, and the answer to give once they are durable."""
 
@@ -50,9 +64,9 @@ class Ledger:
         self.books: dict[Sku, Book] = {}
         self._remembered_for = timedelta(seconds=remembered_seconds)
         self._remembered_max = remembered_max
-        self._dues: list[tuple[datetime, Sku, bool, HoldId | DemandKey]] = []
-        """When, whose, and what runs out: a hold or (the flag; the two do not compare) an order line."""
-        self._dues_max = _DUES_MIN
+        self._dues: list[_Due] = []
+        self._ended_early = 0
+        """Dues that name what has ended or changed before, at most."""
         self._remembered: deque[tuple[datetime, Sku, HoldId | Key, bool]] = deque()
         """What may be forgotten, oldest first; the flag tells a hold from a movement's key."""
 
@@ -64,11 +78,17 @@ class Ledger:
             book = self.books[event.sku] = Book(event.sku)
         apply(book, event)
         match event:
-            case UnitsHeld(expires_at=datetime() as due, sku=sku, hold_id=hold_id):
-                heapq.heappush(self._dues, (due, sku, False, hold_id))
-            case DemandSet(expires_at=datetime() as due, sku=sku):
-                heapq.heappush(self._dues, (due, sku, True, demand_key(event)))
-            case HoldCommitted() | HoldReleased() | HoldExpired() | HoldRefused():
+            case UnitsHeld(expires_at=due):
+                if due is not None:
+                    heapq.heappush(self._dues, _Due(due, event.sku, event.hold_id))
+            case DemandSet(expires_at=due):
+                self._ended_early += 1
+                if due is not None:
+                    heapq.heappush(self._dues, _Due(due, event.sku, _NO_HOLD, demand_key(event)))
+            case HoldCommitted() | HoldReleased():
+                self._ended_early += 1
+                self._remembered.append((event.at, event.sku, event.hold_id, True))
+            case HoldExpired() | HoldRefused():
                 self._remembered.append((event.at, event.sku, event.hold_id, True))
             case StockAdjusted() | StockReceived():
                 self._remembered.append((event.at, event.sku, event.key, False))
@@ -78,7 +98,11 @@ class Ledger:
     @property
     def next_due_at(self) -> datetime | None:
         """When the clock alone changes something next; may name a hold that ended early."""
-        return self._dues[0][0] if self._dues else None
+        return self._dues[0].at if self._dues else None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether the clock has something to decide."""
+        return bool(self._dues) and self._dues[0].at <= now
 
     @property
     def remembered(self) -> int:
@@ -91,10 +115,10 @@ class Ledger:
         Lessons B10, B11: expiry comes from the record, not from a sweeper; `handle` calls this before every decision.
         """
         events: list[BookEvent] = []
-        while self._dues and self._dues[0][0] <= now:
-            due, sku, _, what = heapq.heappop(self._dues)
-            book = self.books[sku]
-            event = _lapse(book, due, what, now)
+        while self.is_due(now):
+            due = heapq.heappop(self._dues)
+            sku = due.sku
+            event = _lapse(self.books[sku], due, now)
             if event is None:
                 continue
             self.apply(event)
@@ -110,10 +134,10 @@ class Ledger:
 
     def forget(self, now: datetime) -> list[HoldId]:
         """Drop what was remembered long enough; return the hold ids that mean nothing here any more."""
-        if len(self._dues) > self._dues_max:
-            self._dues = [entry for entry in self._dues if _lapse(self.books[entry[1]], entry[0], entry[3], now)]
+        if self._ended_early >= _DUES_MIN and 2 * self._ended_early > len(self._dues):
+            self._dues = [due for due in self._dues if _lapse(self.books[due.sku], due, now)]
             heapq.heapify(self._dues)
-            self._dues_max = max(_DUES_MIN, 2 * len(self._dues))
+            self._ended_early = 0
         horizon = now - self._remembered_for
         holds: list[HoldId] = []
         while self._remembered and (self._remembered[0][0] < horizon or len(self._remembered) > self._remembered_max):
@@ -142,8 +166,8 @@ def handle(owner: Callable[[Sku], Ledger], command: Command, skus: Iterable[Sku]
     books: dict[Sku, Book] = {}
     for sku in skus:
         ledger = owner(sku)
-        if ledger.next_due_at is not None and ledger.next_due_at <= now:
-            events.extend(ledger.lapse(now))
+        if ledger.is_due(now):
+            events += ledger.lapse(now)
         book = ledger.books.get(sku)
         if book is not None:
             books[sku] = book
@@ -157,26 +181,30 @@ def handle(owner: Callable[[Sku], Ledger], command: Command, skus: Iterable[Sku]
                 events.append(event)
         answer: Answer = Done()
     else:
-        decided, answer = decide(books, command, now)
-        for event in decided:
-            owner(event.sku).apply(event)
-        events.extend(decided)
-        if isinstance(command, PlaceHold) and not any(len(book.positions) > 1 for book in books.values()):
-            return Handled(events, answer)  # it never takes more than there is, but for what another place is short of
-    for sku in books:
-        events += owner(sku).watch(sku, command, now)
+        decision = decide(books, command, now)
+        for decided in decision.events:
+            owner(decided.sku).apply(decided)
+        events += decision.events
+        answer = decision.answer
+    for sku, book in books.items():
+        if len(book.positions) > 1 or not isinstance(command, PlaceHold):
+            # a hold never takes more than there is, but for what another place is short of
+            events += owner(sku).watch(sku, command, now)
     return Handled(events, answer)
 
 
-def _lapse(book: Book, due: datetime, what: HoldId | DemandKey, now: datetime) -> BookEvent | None:
-    """Say what runs out at `due`, or None when it ended or changed before."""
-    if isinstance(what, tuple):
-        demand = book.demand.get(what)
-        if demand is None or demand.expires_at != due:
+def _lapse(book: Book, due: _Due, now: datetime) -> BookEvent | None:
+    """Say what runs out, or None when it ended or changed before."""
+    if due.demand:
+        demand = book.demand.get(due.demand)
+        if demand is None or demand.expires_at != due.at:
             return None
-        return DemandLapsed(at=now, sku=book.sku, account=what[0], order_id=what[1], line_id=what[2])
-    held = book.holds.get(what)
-    return HoldExpired(at=now, sku=book.sku, hold_id=what) if held is not None and held.expires_at == due else None
+        account, order_id, line_id = due.demand
+        return DemandLapsed(at=now, sku=book.sku, account=account, order_id=order_id, line_id=line_id)
+    held = book.holds.get(due.hold_id)
+    if held is None or held.expires_at != due.at:
+        return None
+    return HoldExpired(at=now, sku=book.sku, hold_id=due.hold_id)
 
 
 def _watch(book: Book, cause: Command | BookEvent | None, now: datetime) -> Sequence[BookEvent]:

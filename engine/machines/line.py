@@ -18,6 +18,8 @@ class Line:
         self.breaker = Breaker(push.breaker_failures, push.breaker_seconds)
         self.behind: str | None = "starting"
         """Why numbers may only fall (law 7; lessons E2, E3, E10); None: they may rise."""
+        self.outage: str | None = None
+        """Why the account was left alone before its orders were caught up again; None: they are."""
         self._backoff = Backoff(seconds=push.retry_seconds, seconds_max=push.retry_seconds_max)
         self._rng = rng
         self._throttles = 0
@@ -59,10 +61,15 @@ class Line:
             if self.breaker.failed(str(error), now.seconds):
                 self.behind = f"unreachable: {error}"
             return []
+        reason = self.breaker.reason
         if not self.breaker.succeeded():
             return []
-        self.behind = "reconnected"
+        self.behind, self.outage = "reconnected", reason
         return [PollOrders(reason="reconnected")]
+
+    def caught_up(self) -> None:
+        """Note that every order is known: numbers may rise."""
+        self.behind = self.outage = None
 
     def abandoned(self, now: float) -> None:
         """Note a call that was cancelled or never made; it told nothing."""

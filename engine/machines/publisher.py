@@ -120,7 +120,7 @@ class Publisher:
 
     def orders_caught_up(self) -> None:
         """Let numbers rise."""
-        self.line.behind = None
+        self.line.caught_up()
 
     def orders_behind(self, reason: str) -> None:
         """Let numbers only fall."""

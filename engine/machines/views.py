@@ -104,6 +104,9 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     behind: str | None
     """Why orders are not caught up."""
     unreachable: str | None
+    """Why the account is left alone."""
+    outage: str | None
+    """Why it was left alone until a moment ago: its orders of that time are only read now."""
 
 
 def view_account(publisher: Publisher, at: datetime) -> AccountStatus:
@@ -146,6 +149,7 @@ def view_exposure(publisher: Publisher, sku: Sku) -> Exposure:
         paused=publisher.listings.paused,
         behind=publisher.line.behind,
         unreachable=publisher.line.unreachable,
+        outage=publisher.line.outage,
     )
 
 
@@ -153,7 +157,8 @@ def name_cause(exposure: Exposure, placed_at: datetime) -> tuple[str, str]:
     """Name the first thing that could have let an order placed then exceed what there is, and say it in a sentence.
 
     Causes: `unmapped`, `not_pushed`, `paused`, `drift`, `locked`, `refused`, `unreachable`, `lag`, `orders_behind`;
-    `race` when the channel showed what it was told, and the same units went elsewhere at the same time.
+    `race` when the channel showed what it was told: the same units went elsewhere at that moment, or it sells beyond
+    its number.
     """
     if not exposure.listings:
         return "unmapped", "no listing of the account is mapped to this SKU"
@@ -165,8 +170,9 @@ def name_cause(exposure: Exposure, placed_at: datetime) -> tuple[str, str]:
         cause = _CAUSES.get(listing.state)
         if cause is not None:
             return cause, f"listing {listing.listing}: {listing.reason}"
-    if exposure.unreachable is not None:
-        return "unreachable", exposure.unreachable
+    outage = exposure.unreachable or exposure.outage
+    if outage is not None:
+        return "unreachable", outage
     for listing in exposure.listings:
         if listing.state is not State.VERIFIED:
             return "lag", f"listing {listing.listing} is to show {listing.offer}, was last seen at {listing.shown}"
@@ -174,7 +180,10 @@ def name_cause(exposure: Exposure, placed_at: datetime) -> tuple[str, str]:
             return "lag", f"listing {listing.listing} was seen at {listing.verified} only after the order"
     if exposure.behind is not None:
         return "orders_behind", exposure.behind
-    return "race", "the channel showed what it was told, and the same units were sold elsewhere at that moment"
+    return "race", (
+        "the channel showed what it was told: the same units were sold elsewhere at that moment, or it sold beyond its "
+        "number (backorders, a floor)"
+    )
 
 
 _CAUSES = {State.DRIFTED: "drift", State.LOCKED: "locked", State.REFUSED: "refused"}

@@ -1,0 +1,371 @@
+"""Every store is the same thing: durable frames in order, one writer. On the real clock, for real threads and files."""
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import trio
+
+from adapters.store import sqlite
+from adapters.store.memory import MemoryStore
+from adapters.store.sqlite import SqliteStore, open_store
+from engine.actors.journal import Journal
+from engine.domain.errors import AppendUnknown, JournalUnavailable, StoreCorrupt, StoreInUse
+from engine.domain.events import SkuAdded
+from engine.domain.units import Sku
+from engine.ports import Frame, Store
+from tests.fakes.clocks import START, NoonClock
+from tests.fakes.running import SilentTelemetry
+
+Reopen = Callable[[], Awaitable[Store]]
+
+
+def frame(position: int, payload: bytes | None = None) -> Frame:
+    return Frame(
+        position=position,
+        written_at=START + timedelta(microseconds=position),
+        payload=f"payload {position}".encode() if payload is None else payload,
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.sqlite3"
+
+
+@pytest.fixture(params=["memory", "sqlite in a thread", "sqlite inline"])
+async def reopen(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Reopen]:
+    """Return what closes the store and opens it again, as a restart does."""
+    frames: list[Frame] = []
+    opened: list[Store] = []
+
+    async def close_and_open() -> Store:
+        for store in opened:
+            await store.aclose()
+        if request.param == "memory":
+            opened.append(MemoryStore(frames))
+        else:
+            opened.append(await open_store(path, inline_seconds_max=1e9 if request.param == "sqlite inline" else 0))
+        return opened[-1]
+
+    yield close_and_open
+    for store in opened:
+        await store.aclose()
+
+
+# -- the contract
+
+
+async def test_a_new_store_is_empty(reopen: Reopen) -> None:
+    store = await reopen()
+    assert await store.read(0, 10) == ()
+
+
+async def test_frames_are_read_back_whole_and_in_order(reopen: Reopen) -> None:
+    store = await reopen()
+    frames = tuple(frame(position, bytes([position]) * position * 30_000) for position in range(1, 6))
+    for each in frames:
+        await store.append(each)
+    assert await store.read(0, 10) == frames
+    store = await reopen()
+    assert await store.read(0, 10) == frames
+    await store.append(frame(6, b""))
+    assert (await store.read(5, 10)) == (frame(6, b""),)
+
+
+async def test_a_long_journal_is_read_page_by_page(reopen: Reopen) -> None:
+    store = await reopen()
+    frames = tuple(frame(position) for position in range(1, 8))
+    for each in frames:
+        await store.append(each)
+    assert await store.read(0, 3) == frames[:3]
+    assert await store.read(3, 3) == frames[3:6]
+    assert await store.read(6, 3) == frames[6:]
+    assert await store.read(7, 3) == ()
+    assert await store.read(99, 3) == ()
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 2, 4])
+async def test_a_position_that_is_not_the_next_is_another_writer_at_work(reopen: Reopen, wrong: int) -> None:
+    store = await reopen()
+    await store.append(frame(1))
+    await store.append(frame(2))
+    for _ in range(2):
+        with pytest.raises(AppendUnknown):
+            await store.append(frame(wrong))
+        store = await reopen()
+        assert await store.read(0, 10) == (frame(1), frame(2))
+    await store.append(frame(3))
+
+
+async def test_closing_twice_is_closing_once(reopen: Reopen) -> None:
+    store = await reopen()
+    await store.append(frame(1))
+    await store.aclose()
+    await store.aclose()
+
+
+# -- SQLite: one owner, ours, whole
+
+
+@asynccontextmanager
+async def opened(path: Path, *, inline_seconds_max: float = 0) -> AsyncIterator[SqliteStore]:
+    store = await open_store(path, inline_seconds_max=inline_seconds_max)
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+async def write(path: Path, count: int, payload: bytes | None = None) -> None:
+    async with opened(path) as store:
+        for position in range(1, count + 1):
+            await store.append(frame(position, payload))
+
+
+def execute(path: Path, statement: str) -> None:
+    """Do something to the file behind our back."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+
+
+def flip(path: Path, text: bytes, occurrence: int) -> None:
+    """Change one bit where the file holds `text` for the so-manieth time."""
+    content = bytearray(path.read_bytes())
+    at = -1
+    for _ in range(occurrence):
+        at = content.index(text, at + 1)
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def truncate(path: Path, kept: float) -> None:
+    os.truncate(path, int(path.stat().st_size * kept))
+
+
+def content_of(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+async def read_all(path: Path) -> None:
+    async with opened(path) as store:
+        await store.read(0, 1000)
+
+
+async def test_a_second_opener_is_told_who_has_it(path: Path) -> None:
+    async with opened(path):
+        with pytest.raises(StoreInUse, match=rf"belongs to a running daemon \(process {os.getpid()}\)"):
+            await open_store(path)
+    async with opened(path):
+        pass
+
+
+async def test_only_its_owner_may_read_it(path: Path) -> None:
+    async with opened(path) as store:
+        await store.append(frame(1))
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+    assert modes == dict.fromkeys(modes, 0o600)
+    assert {"journal.sqlite3", "journal.sqlite3.lock", "journal.sqlite3-wal"} <= modes.keys()
+
+
+async def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
+    execute(path, "CREATE TABLE invoices (id INTEGER)")
+    before = content_of(path)
+    for _ in range(2):  # the second time is about the lock
+        with pytest.raises(StoreCorrupt, match="database of another program"):
+            await open_store(path)
+    assert content_of(path) == before
+
+
+async def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
+    with path.open("w") as file:  # a test has nobody to keep waiting
+        file.write("sku,on_hand\nA,1\n" * 100)
+    with pytest.raises(StoreCorrupt, match="not a database"):
+        await open_store(path)
+
+
+async def test_a_database_of_a_newer_program_is_refused(path: Path) -> None:
+    await write(path, 1)
+    execute(path, "PRAGMA user_version = 99")
+    with pytest.raises(StoreCorrupt, match=r"newer lastunit \(schema 99"):
+        await open_store(path)
+
+
+async def test_a_folder_that_does_not_exist_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(JournalUnavailable, match="No such file or directory"):
+        await open_store(tmp_path / "nowhere" / "journal.sqlite3")
+
+
+async def test_a_flipped_byte_is_found_and_its_frame_named(path: Path) -> None:
+    await write(path, 3, b"the last unit is never sold twice")
+    flip(path, b"never sold", occurrence=2)
+    async with opened(path) as store:
+        with pytest.raises(StoreCorrupt, match="frame 2 does not match its digest"):
+            await store.read(0, 10)
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+async def test_a_missing_frame_is_found_and_named(path: Path, missing: int) -> None:
+    await write(path, 3)
+    execute(path, f"DELETE FROM frames WHERE position = {missing}")
+    with pytest.raises(StoreCorrupt, match=f"frame {missing} is missing, the next one is {missing + 1}"):
+        await read_all(path)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.99])
+async def test_a_truncated_file_is_not_served_from(path: Path, kept: float) -> None:
+    await write(path, 40, b"x" * 3000)
+    truncate(path, kept)
+    with pytest.raises(StoreCorrupt):
+        await read_all(path)
+
+
+# -- SQLite: when it cannot write
+
+
+async def test_a_locked_database_refuses_and_goes_on_when_it_is_free(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.01)
+    async with opened(path) as store:
+        await store.append(frame(1))
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalUnavailable, match="locked"):
+            await store.append(frame(2))
+        assert await store.read(0, 10) == (frame(1),), "reading goes on"
+        other.execute("ROLLBACK")
+        other.close()
+        await store.append(frame(2))
+        assert await store.read(0, 10) == (frame(1), frame(2))
+
+
+async def test_a_locked_database_is_not_waited_for_in_the_loop_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit is made in the loop's own thread only while the disk is quick; one long wait is enough."""
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
+    threads: list[threading.Thread] = []
+    async with opened(path, inline_seconds_max=1e9) as store:
+        append = store._append
+
+        def note_thread(each: Frame) -> None:
+            threads.append(threading.current_thread())
+            append(each)
+
+        monkeypatch.setattr(store, "_append", note_thread)
+        await store.append(frame(1))
+        await store.append(frame(2))
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        for _ in range(2):
+            with pytest.raises(JournalUnavailable):
+                await store.append(frame(3))
+        other.execute("ROLLBACK")
+        other.close()
+    assert threads[-1] is not threading.main_thread()
+
+
+async def test_a_database_locked_at_the_start_is_said_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.01)
+    await write(path, 1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalUnavailable, match="locked"):
+        await open_store(path)
+    other.close()
+    await read_all(path)
+
+
+async def test_a_full_disk_refuses_and_goes_on_when_there_is_room(path: Path) -> None:
+    async with opened(path) as store:
+        await store.append(frame(1))
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        for _ in range(2):
+            with pytest.raises(JournalUnavailable, match="full"):
+                await store.append(frame(2, b"x" * 100_000))
+        store._connection.execute("PRAGMA max_page_count = 1000000")
+        await store.append(frame(2))
+        assert await store.read(0, 10) == (frame(1), frame(2))
+
+
+async def test_a_journal_over_a_full_disk_stalls_and_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.actors.journal._RETRY_SECONDS", 0.001)
+    stalled = trio.Event()
+
+    class Listener(SilentTelemetry):
+        def stalled(self, reason: str | None) -> None:
+            stalled.set()
+
+    async with opened(path) as store, trio.open_nursery() as nursery:
+        journal = Journal(store, NoonClock(), entries_max=9, waiting_max=9, stall_seconds_max=60, listener=Listener())
+        await nursery.start(journal.run)
+        assert await journal.record([SkuAdded(at=START, sku=Sku("A"))]) == 1
+        store._connection.execute("PRAGMA max_page_count = 1")
+        answers: list[int] = []
+        journal.enqueue([SkuAdded(at=START, sku=Sku("B"), name="x" * 50_000)], answers.append)
+        await stalled.wait()
+        assert answers == []
+        store._connection.execute("PRAGMA max_page_count = 1000000")
+        assert await journal.record([SkuAdded(at=START, sku=Sku("C"))]) == 3
+        assert answers == [2]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_disk_that_fails_leaves_the_outcome_unknown(path: Path) -> None:
+    """Nobody knows what a failed sync wrote: only a successor that reads it again does."""
+
+    class Failing:
+        def execute(self, *_: object) -> None:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise error
+
+    async with opened(path) as store:
+        whole, store._connection = store._connection, Failing()  # type: ignore[assignment]
+        with pytest.raises(AppendUnknown, match="disk I/O error"):
+            await store.append(frame(1))
+        store._connection = whole
+
+
+# -- SQLite: durable means after the process is gone
+
+_WRITE_AND_DIE = """
+import os, sys, trio
+from pathlib import Path
+from adapters.store.sqlite import open_store
+from engine.domain.units import EPOCH
+from engine.ports import Frame
+
+async def main():
+    store = await open_store(Path(sys.argv[1]), inline_seconds_max=float(sys.argv[2]))
+    for position in (1, 2, 3):
+        await store.append(Frame(position=position, written_at=EPOCH, payload=b"%d" % position))
+    os._exit(9)
+
+trio.run(main)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.parametrize("inline_seconds_max", [0, 1e9], ids=["thread", "inline"])
+async def test_what_was_appended_survives_the_process(path: Path, inline_seconds_max: float) -> None:
+    died = await trio.to_thread.run_sync(
+        lambda: subprocess.run(
+            [sys.executable, "-c", _WRITE_AND_DIE, str(path), str(inline_seconds_max)], check=False, timeout=60
+        )
+    )
+    assert died.returncode == 9
+    async with opened(path) as store:
+        assert [each.payload for each in await store.read(0, 10)] == [b"1", b"2", b"3"]
