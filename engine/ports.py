@@ -153,6 +153,8 @@ class Channel(Protocol):
     account: AccountId
     batch_rows_max: int
     """Most rows in one write or one read."""
+    subscribes: bool
+    """Whether there are subscriptions of ours to look after; False: orders are only polled."""
 
     def batch_key(self, listing_id: ListingId) -> str:
         """Rows with equal keys may share one call."""

@@ -36,7 +36,7 @@ _BUSY_SECONDS: Final = 2.0
 _INLINE_BYTES_MAX: Final = 512 * 1024
 """Larger frames always go to the thread: writing them alone takes some milliseconds."""
 _WRITE_BYTES_PER_SECOND: Final = 100e6
-"""What a frame's size may add to a commit before its sync counts as slow: measured 0.5 ms for 160 kB, twice that here."""
+"""What size may add to a commit before its sync counts as slow: measured 0.5 ms for 160 kB, twice that here."""
 _SYNCS: Final = 15
 """Commits whose middle one is the pace of the disk. A mean would follow every hiccup of a shared machine."""
 _STALL_SECONDS: Final = 0.02

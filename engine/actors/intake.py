@@ -277,14 +277,16 @@ class Intake:
     async def run_polls(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Poll at start, at intervals and on request, and look after the subscriptions, until cancelled."""
         task_status.started()
-        check_at = -float("inf")
+        poll_at = check_at = trio.current_time()
         while True:
-            self._poll_wanted = trio.Event()
-            await self._poll()
-            if trio.current_time() >= check_at:
+            if self._poll_wanted.is_set() or trio.current_time() >= poll_at:
+                self._poll_wanted = trio.Event()
+                await self._poll()
+                poll_at = trio.current_time() + self._settings.poll_seconds
+            if self._channel.subscribes and trio.current_time() >= check_at:
                 await self._check_webhooks()
                 check_at = trio.current_time() + self._settings.webhook_check_seconds
-            with trio.move_on_after(self._settings.poll_seconds):
+            with trio.move_on_at(min(poll_at, check_at) if self._channel.subscribes else poll_at):
                 await self._poll_wanted.wait()
 
     async def _poll(self) -> None:

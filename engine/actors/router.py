@@ -8,7 +8,7 @@ import trio
 
 from engine.actors.journal import Journal
 from engine.actors.mailbox import Mailbox
-from engine.actors.shard import Directory, Look, Message, Placed, Rendezvous, Request, Shard, Slot, Together
+from engine.actors.shard import Directory, Look, Message, Rendezvous, Request, Shard, Slot, Together, placed_on
 from engine.domain.book import Book
 from engine.domain.commands import (
     AddSku,
@@ -80,7 +80,7 @@ class Router:
         self.ledger_of(event.sku).apply(event)
         if isinstance(event, UnitsHeld | HoldRefused):
             skus = tuple(sku for sku, _ in event.asked) or (event.sku,)
-            self._directory[event.hold_id] = Placed(skus, event.account)
+            self._directory[event.hold_id] = placed_on(skus, event.account)
 
     async def submit(self, command: Command, slot: Slot | None) -> None:
         """Bring a command to its owner, waiting while that one's inbox is full."""
@@ -128,9 +128,9 @@ class Router:
     def _skus_of_command(self, command: Command) -> tuple[Sku, ...]:
         match command:
             case PlaceHold():
-                skus = command.skus
-                placed = self._directory.setdefault(command.hold_id, Placed(skus, command.account))
-                return skus if placed.skus == skus else tuple(sorted({*skus, *placed.skus}))
+                asked = placed_on(command.skus, command.account)
+                first = self._directory.setdefault(command.hold_id, asked)
+                return first.skus if first.skus == asked.skus else tuple(sorted({*first.skus, *asked.skus}))
             case CommitHold(hold_id=hold_id) | ReleaseHold(hold_id=hold_id):
                 return self.skus_of(hold_id)
             case RecordOrder():

@@ -7,6 +7,7 @@ last one to arrive, and goes on when that has decided.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple, Protocol, get_args
 
 import msgspec
@@ -89,6 +90,16 @@ class Placed(msgspec.Struct, frozen=True, gc=False):
 
     skus: tuple[Sku, ...]
     account: AccountId
+
+
+@lru_cache(maxsize=1 << 16)
+def _placed_on_one(sku: Sku, account: AccountId) -> Placed:
+    return Placed((sku,), account)
+
+
+def placed_on(skus: tuple[Sku, ...], account: AccountId) -> Placed:
+    """Return the entry of a hold; those over one SKU share theirs, for there are millions of them."""
+    return _placed_on_one(skus[0], account) if len(skus) == 1 else Placed(skus, account)
 
 
 Directory = dict[HoldId, Placed]
@@ -208,7 +219,7 @@ class Shard:
                 self._forget_hold(command.hold_id)
             elif command.hold_id not in self._directory:
                 # taken away while this one waited: an earlier one of its id was forgotten, or named no SKU that exists
-                self._directory[command.hold_id] = Placed(command.skus, command.account)
+                self._directory[command.hold_id] = placed_on(command.skus, command.account)
 
     def _show(self, look: Look, now: datetime) -> None:
         for sku in look.skus:

@@ -183,7 +183,7 @@ async def _wait_ready(world: World, process: trio.Process) -> None:
                 ready = (await client.map("HEALTH"))["ready"]
                 await client.aclose()
                 await (await trio.open_tcp_stream(host, int(port))).aclose()
-            except OSError:
+            except (OSError, trio.BrokenResourceError):  # not up yet, or gone while it was asked
                 ready = False
             if ready:
                 return

@@ -79,6 +79,8 @@ class Order(msgspec.Struct, kw_only=True):
     refunds: list[Refund] = []
     stock_reduced: bool = False
     paid_at: datetime | None = None
+    completed_at: datetime | None = None
+    """When it last entered `completed`; leaving that status keeps it, as in core (`maybe_set_date_completed`)."""
 
     @property
     def total_cents(self) -> int:

@@ -199,6 +199,8 @@ class Shop:
         order.status = status
         if status in {"processing", "completed"} and order.paid_at is None:
             order.paid_at = now
+        if status == "completed":
+            order.completed_at = now
         if status in REDUCES and not order.stock_reduced:
             self._reduce(order, now)
         elif status in RESTORES and order.stock_reduced:

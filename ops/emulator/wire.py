@@ -159,7 +159,7 @@ class WireOrder(msgspec.Struct, kw_only=True):
     customer_user_agent: str = ""
     created_via: str = "checkout"
     customer_note: str = ""
-    date_completed: None = None
+    date_completed: str | None = None
     date_paid: str | None
     cart_hash: str = ""
     number: str
@@ -172,7 +172,7 @@ class WireOrder(msgspec.Struct, kw_only=True):
     refunds: list[dict[str, Any]]
     date_created_gmt: str
     date_modified_gmt: str
-    date_completed_gmt: None = None
+    date_completed_gmt: str | None = None
     date_paid_gmt: str | None
     currency_symbol: str = "€"
     _links: dict[str, Any]
@@ -229,12 +229,14 @@ def order(site: Site, shown: Order) -> WireOrder:
         date_modified=site.local(shown.modified_at),
         total=money(shown.total_cents),
         order_key=f"wc_order_{shown.id:013x}",
+        date_completed=site.local(shown.completed_at) if shown.completed_at else None,
         date_paid=site.local(shown.paid_at) if shown.paid_at else None,
         number=str(shown.id),
         line_items=[_line(line, line.id, line.quantity, line.price_cents * line.quantity) for line in shown.lines],
         refunds=[{"id": one.id, "reason": one.reason, "total": money(-one.amount_cents)} for one in shown.refunds],
         date_created_gmt=gmt(shown.created_at),
         date_modified_gmt=gmt(shown.modified_at),
+        date_completed_gmt=gmt(shown.completed_at) if shown.completed_at else None,
         date_paid_gmt=gmt(shown.paid_at) if shown.paid_at else None,
         _links=_links(f"{collection}/{shown.id}", collection),
     )

@@ -28,7 +28,7 @@ class Answer(NamedTuple):
     headers: dict[str, str]
     body: bytes
 
-    def json(self) -> Any:  # noqa: ANN401
+    def json(self) -> Any:
         return json.loads(self.body)
 
 
@@ -54,15 +54,15 @@ class Process:
         finally:
             connection.close()
 
-    def control(self, method: str, route: str, body: object = None) -> Any:  # noqa: ANN401
+    def control(self, method: str, route: str, body: object = None) -> Any:
         answer = self.send(method, f"/_control/{route}", body)
         assert answer.status == 200, answer.body
         return answer.json()
 
-    def state(self) -> Any:  # noqa: ANN401
+    def state(self) -> Any:
         return self.control("GET", "state")
 
-    def wait_until(self, reached: Callable[[Any], bool]) -> Any:  # noqa: ANN401
+    def wait_until(self, reached: Callable[[Any], bool]) -> Any:
         """Poll the state until it is as wanted."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not reached(state := self.state()):

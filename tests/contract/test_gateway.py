@@ -650,7 +650,7 @@ def test_everything_heals_when_the_daemon_comes_back(api: httpx.Client, daemon: 
     assert retry(lambda: api.post("/webhooks/shop", content=DELIVERY, headers=sign(DELIVERY))).status_code == 200
 
 
-def retry(call: Any) -> httpx.Response:  # noqa: ANN401
+def retry(call: Any) -> httpx.Response:
     """As a caller would: 503 means again."""
     pause = threading.Event()
     response: httpx.Response = call()

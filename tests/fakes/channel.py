@@ -66,6 +66,8 @@ class Grudges(msgspec.Struct, kw_only=True):
 class FakeChannel:
     """One account. Wrong use is an assertion error: two writes of a listing at once, a call over the limit."""
 
+    subscribes = True
+
     def __init__(
         self,
         rng: random.Random,

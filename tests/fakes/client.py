@@ -13,7 +13,7 @@ class FakeClient:
         self.answers = dict(answers or {})
         self.said: list[tuple[str | bytes, ...]] = []
 
-    def call(self, *words: str | bytes, seconds_max: float = 0) -> Any:  # noqa: ANN401
+    def call(self, *words: str | bytes, seconds_max: float = 0) -> Any:
         self.said.append(words)
         line = " ".join(word.decode() if isinstance(word, bytes) else word for word in words)
         matches = [known for known in self.answers if line == known or line.startswith(f"{known} ")]

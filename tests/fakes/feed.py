@@ -35,6 +35,8 @@ def webhook_of(hint: WebhookHint | OrderSnapshot) -> bytes:
 class OrderFeed(FakeChannel):
     """One account with orders. Pages of two, oldest change first, as stamped by the channel."""
 
+    subscribes = True
+
     def __init__(self, clock: Clock, *, account: AccountId = SHOP, page_orders: int = 2) -> None:
         super().__init__(random.Random(1), account=account, latency_seconds=(0.01, 0.01))
         self.orders: dict[OrderId, OrderSnapshot] = {}

@@ -1,4 +1,4 @@
-"""A node with its socket, in this process: the real actors and the real server on a store and channels of the test's."""
+"""A node with its socket, in this process: real actors and server on a store and channels of the test's."""
 
 import random
 from collections.abc import AsyncIterator, Callable, Mapping

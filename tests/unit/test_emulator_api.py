@@ -54,7 +54,7 @@ class Desk:
         route = api.find_route(request)
         return route.handler(self.api, request, route.ids, NOW)
 
-    def get(self, target: str) -> Any:  # noqa: ANN401  # JSON
+    def get(self, target: str) -> Any:  # JSON
         return msgspec.json.decode(self.call("GET", target).body)
 
     def refusal(self, method: str, target: str, body: object = None) -> Refusal:

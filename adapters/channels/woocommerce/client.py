@@ -105,6 +105,7 @@ class WooCommerceChannel:
         if problems := check_settings(settings):
             raise ConfigError(problems)
         self.account = settings.account
+        self.subscribes = settings.delivery_url is not None
         self.batch_rows_max = BATCH_ROWS_MAX
         """Shrinks when the shop refuses a batch as too large."""
         self._settings = settings
