@@ -50,10 +50,10 @@ def main(settings: Settings, config_path: Path) -> int:
         log.critical("daemon.refused", reason="assertions are off (python -O); they guard the books")
         return 1
     os.umask(0o077)
-    settings.node.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     _raise_descriptor_limit(settings.socket.connections_max + _SPARE_DESCRIPTORS)
     problems: list[BaseException] = []
     try:
+        settings.node.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         trio.run(_run, settings, config_path)
     except* (StockError, OSError) as group:
         problems.extend(_leaves(group))
@@ -75,7 +75,10 @@ def _raise_descriptor_limit(wanted: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
         allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
+        except (OSError, ValueError):  # above what the kernel allows any process
+            allowed = soft
         if allowed < wanted:
             log.warning("daemon.few_descriptors", allowed=allowed, wanted=wanted)
 
@@ -202,7 +205,10 @@ async def _run_until_stopped(
 
 
 async def _heed_signals(node: Node, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGUSR1) as signals:
+    stops = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: the terminal may go, we stay
+        stops.append(signal.SIGHUP)
+    with trio.open_signal_receiver(*stops, signal.SIGUSR1) as signals:
         task_status.started()
         async for number in signals:
             if number == signal.SIGUSR1:

@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final, TypeVar
+
+import msgspec
 
 from engine.domain.units import (
+    ID_BYTES_MAX,
     UNITS_MAX,
     AccountId,
     HoldId,
@@ -15,8 +20,16 @@ from engine.domain.units import (
 )
 from ops.socket.resp import ErrorReply
 
+T = TypeVar("T")
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding a caller's JSON may raise: not JSON or not ours, not UTF-8, nested too deeply."""
 _SHOWN_MAX = 80
 """Characters of a bad value that an error repeats."""
+_SKUS_MAX = 1 << 16
+"""SKUs that are not read again: the text has been checked, and all holds of a SKU share it."""
+_REMEMBERED_MAX = 1024
+"""Quantities and times to live that are not read again; the commands of one read have their `now` in common."""
 
 
 def bad(what: str, value: bytes | str, rule: str) -> ErrorReply:
@@ -38,13 +51,21 @@ def text(what: str, value: bytes, *, maximum: int = 1000) -> str:
     return read
 
 
+def document(what: str, decoder: msgspec.json.Decoder[T], value: bytes) -> T:
+    """Read JSON."""
+    try:
+        return decoder.decode(value)
+    except UNREADABLE as error:
+        raise ErrorReply("BADARG", f"{what}: {str(error)[:1000]}") from error
+
+
 def identifier(what: str, value: bytes) -> str:
     """Read an identifier in UTF-8."""
     try:
         read = value.decode()
     except UnicodeDecodeError:
         raise bad(what, value, "must be valid UTF-8") from None
-    if len(value) <= 64 and read.isalnum():  # the plain case, on the way of every hold
+    if 0 < len(value) <= ID_BYTES_MAX and read.isprintable() and " " not in {read[0], read[-1]}:
         return read
     problem = check_identifier(what, read)
     if problem is not None:
@@ -63,11 +84,13 @@ def integer(what: str, value: bytes, *, minimum: int, maximum: int) -> int:
     return number
 
 
+@lru_cache(maxsize=_REMEMBERED_MAX)
 def quantity(value: bytes) -> int:
     """Read a quantity of at least 1."""
     return integer("quantity", value, minimum=1, maximum=UNITS_MAX)
 
 
+@lru_cache(maxsize=_REMEMBERED_MAX)
 def expiry(value: bytes, now: datetime, seconds_max: float) -> datetime | None:
     """Read a time to live: whole seconds, or NEVER (None)."""
     if value.upper() == b"NEVER":
@@ -77,6 +100,7 @@ def expiry(value: bytes, now: datetime, seconds_max: float) -> datetime | None:
     return now + timedelta(seconds=int(value))
 
 
+@lru_cache(maxsize=_SKUS_MAX)
 def sku(value: bytes) -> Sku:
     """Read a SKU."""
     return Sku(identifier("sku", value))

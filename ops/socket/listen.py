@@ -59,7 +59,7 @@ async def listen_tcp(address: str) -> trio.socket.SocketType:
     return listening
 
 
-def peer_of(client: trio.socket.SocketType) -> tuple[int | None, int | None]:
+def peer_of(client: sockets.socket) -> tuple[int | None, int | None]:
     """Process and user of the other end, as the kernel says; None where it does not (the file's mode guards then)."""
     if not hasattr(sockets, "SO_PEERCRED"):
         return None, None

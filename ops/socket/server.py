@@ -1,15 +1,18 @@
 """The listener: sockets in, commands out, replies back in order.
 
-One task per connection. It takes what a read brought, hands all its commands over, waits for the last of their answers
-and writes them in one go. So a client has at most one read's worth of commands under way, what it sends meanwhile waits
-in the kernel, and a client that does not read its replies holds up nobody else.
+One task attends to all clients: it hands over all commands of a read, and the answer to the last of them, when it is
+durable, sends the replies in one go. So a client has at most one read's worth of commands under way, what it sends
+meanwhile waits in the kernel, and a client that does not read its replies holds up nobody else. Only what must wait (a
+full inbox, a command that asks several actors, a farewell) gets a task of its own.
 """
 
 import contextlib
 import os
-import re
+import selectors
 import socket as sockets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Final, Protocol
 
 import hiredis
@@ -17,31 +20,30 @@ import structlog
 import trio
 
 from config.schema import Socket
+from engine.domain.units import EPOCH
 from ops.node import Node
-from ops.socket.commands import COMMANDS, check_arity
-from ops.socket.handshake import HANDSHAKE, Handshake
+from ops.socket.connection import Connection
+from ops.socket.dispatch import CommandListener, Dispatcher
+from ops.socket.framing import cut, refusal_of
 from ops.socket.listen import listen_tcp, listen_unix, peer_of
-from ops.socket.resp import ErrorReply, encode
-from ops.socket.session import Replies, Reply, Session
+from ops.socket.resp import ErrorReply
+from ops.socket.session import Replies, Session
 
 log = structlog.get_logger(__name__)
 
 _READ_BYTES: Final = 64 * 1024
-_ARRAY_MAX: Final = re.compile(rb"(?:^|\r\n)\*\d{6}")
-"""A command of 100,000 arguments or more. hiredis reserves room for as many as a client names, so this comes first."""
-_CARRY: Final = 16
-_BEFORE_AUTH: Final = frozenset({"hello", "auth", "quit", "ping"})
-_NAMES: Final = {name.encode(): name for name in (*COMMANDS, *HANDSHAKE)} | {
-    name.upper().encode(): name for name in (*COMMANDS, *HANDSHAKE)
-}
+_BYTES_BEFORE_AUTH_MAX: Final = 16 * 1024
+"""A password needs no more; who has not given it must not fill memory."""
+_REPLY_BYTES_MAX: Final = 1 << 20
+"""Replies that are sent before the rest of a read is looked at: a few bytes may ask for every order there is."""
+_LINGER_SECONDS: Final = 1.0
+"""How long a client that is thrown out may go on sending, so that it comes to read why."""
+_READS_MAX: Final = 64
+"""Clients attended to between two checkpoints; some milliseconds when all of them bring full pipelines."""
 
 
-class SocketListener(Protocol):
+class SocketListener(CommandListener, Protocol):
     """What telemetry wants to know."""
-
-    def command_received(self, name: str) -> None:
-        """Report a command of the table, before it is handled."""
-        ...
 
     def connections_changed(self, change: int) -> None:
         """Report a connection opened (1) or closed (-1)."""
@@ -57,15 +59,21 @@ class CommandServer:
 
     def __init__(self, node: Node, settings: Socket, *, version: str, listener: SocketListener) -> None:
         """Serve `node`; `settings.path` is absolute by now."""
-        self._node = node
+        self._clock = node.clock
+        self._now = EPOCH
+        """One instant for all reads that come together: their holds share it, and its text."""
         self._settings = settings
-        self._handshake = Handshake(version=version, password=settings.password)
+        self._dispatcher = Dispatcher(node, version=version, password=settings.password, listener=listener)
         self._listener = listener
-        self._connections = 0
+        self._selector = selectors.DefaultSelector()
         self._clients = 0
-        self._open: set[trio.socket.SocketType] = set()
-        self._idle = trio.Event()
+        self._open: dict[Connection, None] = {}
+        self._left = trio.Event()
+        self._slow: dict[Connection, float] = {}
+        """When patience ends with clients that do not take their replies."""
+        self._some_slow = trio.Event()
         self._accepting: trio.CancelScope | None = None
+        self._draining = False
         self.tcp_address: tuple[str, int] | None = None
         """Where TCP really listens, for port 0."""
 
@@ -75,162 +83,278 @@ class CommandServer:
         Raises:
             OSError: a socket cannot be bound; the message names it.
         """
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._attend, nursery)
+                nursery.start_soon(self._drop_slow)
+                await self._listen(nursery, task_status)
+                await self._wait_empty()
+                nursery.cancel_scope.cancel()
+        finally:
+            for connection in list(self._open):
+                self._close(connection)
+            self._selector.close()
+
+    async def _listen(self, nursery: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
+        """Let clients in until there is a drain."""
         listening: list[trio.socket.SocketType] = []
+        ours: Path | None = None
         try:
             if self._settings.path is not None:
                 listening.append(await listen_unix(self._settings.path))
+                ours = self._settings.path
             if self._settings.tcp is not None:
                 listening.append(await listen_tcp(self._settings.tcp))
                 self.tcp_address = listening[-1].getsockname()[:2]
-            async with trio.open_nursery() as nursery:
-                with trio.CancelScope() as self._accepting:
-                    async with trio.open_nursery() as acceptors:
-                        for listening_socket in listening:
-                            acceptors.start_soon(self._accept, listening_socket, nursery)
-                        task_status.started()
+            with trio.CancelScope() as self._accepting:
+                async with trio.open_nursery() as acceptors:
+                    for listening_socket in listening:
+                        acceptors.start_soon(self._accept, listening_socket, nursery)
+                    task_status.started()
         finally:
             for listening_socket in listening:
                 listening_socket.close()
-            if self._settings.path is not None:
-                self._settings.path.unlink(missing_ok=True)
+            if ours is not None:
+                ours.unlink(missing_ok=True)
 
     async def drain(self) -> None:
         """Take no new client and no new command, and wait until every command under way has its reply."""
+        self._draining = True
         if self._accepting is not None:
             self._accepting.cancel()
-        for client in self._open:
+        for connection in self._open:
             with contextlib.suppress(OSError):  # the client was faster
-                client.shutdown(sockets.SHUT_RD)
+                connection.socket.shutdown(sockets.SHUT_RD)
+        await self._wait_empty()
+
+    async def _wait_empty(self) -> None:
         while self._open:
-            self._idle = trio.Event()
-            await self._idle.wait()
+            await self._left.wait()
+
+    # -- coming and going
 
     async def _accept(self, listening: trio.socket.SocketType, nursery: trio.Nursery) -> None:
         while True:
             try:
-                client, _ = await listening.accept()
+                accepted, _ = await listening.accept()
             except OSError as error:
                 # out of file descriptors: those that are open go on, new ones wait
                 log.warning("socket.accept_failed", reason=error.strerror)
                 await trio.sleep(0.1)
                 continue
-            if self._connections >= self._settings.connections_max:
+            client = sockets.socket(fileno=accepted.detach())
+            client.settimeout(0)
+            if len(self._open) >= self._settings.connections_max:
                 self._listener.connection_refused("too_many")
-                with trio.move_on_after(1):
-                    await _send_all(client, b"-BUSY too many connections (socket.connections_max)\r\n")
+                with contextlib.suppress(OSError):  # it may have gone already
+                    client.send(b"-BUSY too many connections (socket.connections_max)\r\n")
                 client.close()
                 continue
-            self._connections += 1
-            nursery.start_soon(self._serve, client)
+            self._admit(client, nursery)
 
-    async def _serve(self, client: trio.socket.SocketType) -> None:
-        self._listener.connections_changed(1)
-        self._open.add(client)
-        try:
-            session = self._admit(client)
-            if session is not None:
-                await self._converse(client, session)
-        except (OSError, trio.BrokenResourceError) as error:
-            log.debug("socket.lost", reason=str(error))
-        finally:
-            client.close()
-            self._open.discard(client)
-            self._idle.set()
-            self._connections -= 1
-            self._listener.connections_changed(-1)
-
-    def _admit(self, client: trio.socket.SocketType) -> Session | None:
+    def _admit(self, client: sockets.socket, nursery: trio.Nursery) -> None:
         self._clients += 1
+        session = Session(self._clients, "", authenticated=False)
+        connection = Connection(client, session, self._selector)
+        self._open[connection] = None
+        self._listener.connections_changed(1)
         if client.family == sockets.AF_UNIX:
             pid, uid = peer_of(client)
-            if uid not in {None, 0, os.getuid()}:
+            session.peer = f"unix:{pid}"
+            session.authenticated = uid in {None, 0, os.getuid()}
+            if not session.authenticated:
                 log.warning("socket.peer_refused", uid=uid, pid=pid)
                 self._listener.connection_refused("peer")
-                return None
-            return Session(self._clients, f"unix:{pid}", authenticated=True)
-        client.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
-        host, port = client.getpeername()[:2]
-        return Session(self._clients, f"{host}:{port}", authenticated=False)
+                replies = Replies()
+                replies.expect(2).give(ErrorReply("NOPERM", "this socket belongs to another user"))
+                nursery.start_soon(self._part, connection, replies, None)
+                return
+        else:
+            with contextlib.suppress(OSError):  # it may have gone already: its end is there to read
+                client.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+                session.peer = "{}:{}".format(*client.getpeername()[:2])
+        connection.watch(selectors.EVENT_READ)
 
-    async def _converse(self, client: trio.socket.SocketType, session: Session) -> None:
-        reader = hiredis.Reader()
-        unfinished, carry = 0, b""
-        while not session.closing:
-            data = await client.recv(_READ_BYTES)
-            if not data:
-                return
-            unfinished += len(data)
-            if _ARRAY_MAX.search(carry + data):
-                await self._throw_out(client, "TOOBIG", "a command of 100000 arguments or more")
-                return
-            carry = data[-_CARRY:]
-            reader.feed(data)
-            replies = Replies()
-            problem: str | None = None
-            try:
+    def _close(self, connection: Connection) -> None:
+        if connection.closed:
+            return
+        connection.close()
+        self._slow.pop(connection, None)
+        del self._open[connection]
+        self._left.set()
+        self._left = trio.Event()
+        self._listener.connections_changed(-1)
+
+    def _lost(self, connection: Connection, error: OSError) -> None:
+        log.debug("socket.lost", reason=str(error))
+        self._close(connection)
+
+    # -- reading
+
+    async def _attend(self, nursery: trio.Nursery) -> None:
+        """Read from whoever has sent something, and write to whoever takes again what was left over."""
+        while True:
+            await trio.lowlevel.wait_readable(self._selector.fileno())
+            self._now = self._clock.now()
+            for attended, (key, _) in enumerate(self._selector.select(0), 1):
+                connection: Connection = key.data
+                if connection.is_writing:
+                    self._send_more(connection)
+                elif connection.busy:
+                    connection.watch(0)
+                elif not connection.closed:
+                    connection.busy = True
+                    steps = self._read(connection)
+                    waiting = next(steps, None)
+                    if waiting is not None:
+                        nursery.start_soon(self._walk, connection, steps, waiting)
+                if attended % _READS_MAX == 0:
+                    await trio.lowlevel.checkpoint()
+
+    async def _walk(
+        self, connection: Connection, steps: Iterator[Awaitable[None]], waiting: Awaitable[None] | None
+    ) -> None:
+        """Go on with a read that has to wait."""
+        try:
+            while waiting is not None:
+                await waiting
+                waiting = next(steps, None)
+        except OSError as error:
+            self._lost(connection, error)
+
+    def _read(self, connection: Connection) -> Iterator[Awaitable[None]]:
+        """Handle one read, up to handing over its last command; yields what must be awaited before going on."""
+        session, reader = connection.session, connection.reader
+        try:
+            data = connection.socket.recv(_READ_BYTES)
+        except BlockingIOError:
+            connection.busy = False
+            return
+        except OSError as error:
+            self._lost(connection, error)
+            return
+        if not data:
+            self._close(connection)
+            return
+        replies = Replies()
+        if self._draining:
+            yield self._part(connection, replies, ErrorReply("SHUTTINGDOWN", "the daemon is stopping"))
+            return
+        session.now = self._now
+        connection.unfinished += len(data)
+        pieces, connection.held = cut(connection.held + data)
+        problem: ErrorReply | None = None
+        try:
+            for piece in pieces:
+                problem = None if reader.has_data() else refusal_of(piece)
+                if problem is not None or session.closing:
+                    break
+                reader.feed(piece)
                 while (command := reader.gets()) is not False:
-                    unfinished = 0
-                    await self._handle(session, command, replies.expect(session))
+                    connection.unfinished = 0
+                    waiting = self._dispatcher.begin(session, command, replies.expect(session.protocol))
+                    if waiting is not None:
+                        yield waiting
                     if session.closing:
                         break
-            except hiredis.ProtocolError as error:
-                problem = str(error)
-            out = await replies.wait()
-            if out and not await self._send(client, out):
-                return
-            if problem is not None:
-                await self._throw_out(client, "ERR", f"Protocol error: {problem}")
-                return
-            if unfinished > self._settings.command_bytes_max:
-                text = f"a command of more than {self._settings.command_bytes_max} bytes (socket.command_bytes_max)"
-                await self._throw_out(client, "TOOBIG", text)
-                return
+                    if replies.bytes_given > _REPLY_BYTES_MAX:
+                        yield self._send(connection, replies)
+                        replies = Replies()
+        except hiredis.ProtocolError as error:
+            problem = ErrorReply("ERR", f"Protocol error: {error}")
+        if problem is None and connection.unfinished > self._bytes_max(session):
+            problem = ErrorReply("TOOBIG", f"a command of more than {self._bytes_max(session)} bytes")
+        if problem is None and not session.closing:
+            replies.then(partial(self._answer, connection, replies))
+        else:
+            yield self._part(connection, replies, problem)
 
-    async def _handle(self, session: Session, command: object, reply: Reply) -> None:
-        if not isinstance(command, list) or not command or not all(type(part) is bytes for part in command):
-            session.closing = True
-            reply.give(ErrorReply("ERR", "Protocol error: a command is an array of bulk strings"))
+    def _bytes_max(self, session: Session) -> int:
+        most = self._settings.command_bytes_max
+        return most if session.authenticated else min(most, _BYTES_BEFORE_AUTH_MAX)
+
+    # -- writing
+
+    def _answer(self, connection: Connection, replies: Replies) -> None:
+        """Send the replies to a read. In the journal's task, mostly: must not block."""
+        connection.rest = memoryview(replies.joined())
+        self._send_more(connection)
+
+    def _send_more(self, connection: Connection) -> None:
+        if connection.closed:
             return
-        arguments: Sequence[bytes] = command
         try:
-            await self._answer(session, arguments, reply)
-        except ErrorReply as error:
-            reply.give(error)
-
-    async def _answer(self, session: Session, arguments: Sequence[bytes], reply: Reply) -> None:
-        name = _NAMES.get(arguments[0]) or _NAMES.get(arguments[0].lower())
-        if name is None:
-            shown = arguments[0][:60].decode("utf-8", "backslashreplace")
-            raise ErrorReply("ERR", f"unknown command '{shown}': COMMAND DOCS lists them")
-        if not session.authenticated and name not in _BEFORE_AUTH:
-            raise ErrorReply("NOAUTH", "AUTH first")
-        known = COMMANDS.get(name)
-        if known is None:
-            value = self._handshake.answer(session, name, arguments)
-            reply.protocol = session.protocol  # HELLO is answered in the protocol it chose
-            reply.give(value)
+            left = len(connection.rest)
+            sent = not left or connection.send_nowait()
+        except OSError as error:
+            self._lost(connection, error)
             return
-        check_arity(name, known, arguments)
-        self._listener.command_received(name)
-        await known.handler(self._node, session, arguments, reply)
+        if sent:
+            connection.busy = False
+            self._slow.pop(connection, None)
+            connection.watch(selectors.EVENT_READ)
+            return
+        if len(connection.rest) < left or connection not in self._slow:
+            self._slow[connection] = trio.current_time() + self._settings.send_seconds_max
+            self._some_slow.set()
+        connection.watch(selectors.EVENT_WRITE)
 
-    async def _send(self, client: trio.socket.SocketType, data: bytes) -> bool:
-        with trio.move_on_after(self._settings.send_seconds_max) as patience:
-            await _send_all(client, data)
+    async def _drop_slow(self) -> None:
+        """Throw out clients that take no bytes for too long."""
+        while True:
+            await self._some_slow.wait()
+            self._some_slow = trio.Event()
+            while self._slow:
+                await trio.sleep_until(min(self._slow.values()))
+                now = trio.current_time()
+                for connection in [each for each, deadline in self._slow.items() if deadline <= now]:
+                    self._drop(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        log.warning("socket.reader_too_slow", seconds=self._settings.send_seconds_max)
+        self._listener.connection_refused("slow_reader")
+        self._close(connection)
+
+    async def _send(self, connection: Connection, replies: Replies) -> None:
+        """Send what a read has been answered so far, in a task that is the connection's own.
+
+        Raises:
+            OSError: the connection is lost.
+        """
+        connection.rest = memoryview(await replies.wait())
+        with trio.CancelScope() as patience:
+            while connection.rest and not connection.send_nowait():
+                patience.deadline = trio.current_time() + self._settings.send_seconds_max
+                await trio.lowlevel.wait_writable(connection.socket)
         if patience.cancelled_caught:
-            log.warning("socket.reader_too_slow", seconds=self._settings.send_seconds_max)
-            self._listener.connection_refused("slow_reader")
-            return False
-        return True
+            self._drop(connection)
+            raise TimeoutError("took no bytes")
 
-    async def _throw_out(self, client: trio.socket.SocketType, code: str, text: str) -> None:
-        self._listener.connection_refused(code.lower())
-        await self._send(client, encode(ErrorReply(code, text), 2))
+    async def _part(self, connection: Connection, replies: Replies, problem: ErrorReply | None) -> None:
+        """Send the last replies and say what is wrong, if anything is; then close.
+
+        What a client that is thrown out still sends is swallowed for a moment: one that finds the door shut reads
+        nothing.
+        """
+        try:
+            if problem is not None:
+                self._listener.connection_refused(problem.code.lower())
+                replies.expect(2).give(problem)
+            await self._send(connection, replies)
+            if problem is not None:
+                connection.watch(0)
+                connection.socket.shutdown(sockets.SHUT_WR)
+                with trio.move_on_after(_LINGER_SECONDS):
+                    await _swallow(connection.socket)
+        except OSError as error:
+            self._lost(connection, error)
+        finally:
+            self._close(connection)
 
 
-async def _send_all(client: trio.socket.SocketType, data: bytes) -> None:
-    sent = await client.send(data)
-    if sent < len(data):
-        rest = memoryview(data)[sent:]
-        while rest:
-            rest = rest[await client.send(rest) :]
+async def _swallow(client: sockets.socket) -> None:
+    while True:
+        await trio.lowlevel.wait_readable(client)
+        with contextlib.suppress(BlockingIOError):
+            if not client.recv(_READ_BYTES):
+                return

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+import msgspec
 import trio
 
+from engine.domain.units import EPOCH
 from ops.socket.resp import ErrorReply, encode
 from ops.socket.views import render
 
@@ -11,7 +13,7 @@ from ops.socket.views import render
 class Session:
     """What HELLO, AUTH and CLIENT have set."""
 
-    __slots__ = ("authenticated", "closing", "id", "name", "peer", "protocol", "staged")
+    __slots__ = ("authenticated", "closing", "id", "name", "now", "peer", "protocol", "staged")
 
     def __init__(self, client_id: int, peer: str, *, authenticated: bool) -> None:
         """Start with RESP2, as every client expects before HELLO."""
@@ -20,6 +22,8 @@ class Session:
         self.protocol = 2
         self.name = ""
         self.authenticated = authenticated
+        self.now = EPOCH
+        """When the read came that is being handled: one instant for all its commands."""
         self.closing = False
         """Close after the replies to this read."""
         self.staged: dict[str, list[bytes]] = {}
@@ -29,53 +33,66 @@ class Session:
 class Replies:
     """The replies to the commands of one read, in order; complete when each has been given."""
 
-    __slots__ = ("_complete", "_missing", "_parts")
+    __slots__ = ("_missing", "_replies", "_then", "bytes_given")
 
     def __init__(self) -> None:
         """Expect nothing yet."""
-        self._parts: list[bytes] = []
+        self.bytes_given = 0
+        """Size of the replies that were given at once; those of the engine are small."""
+        self._replies: list[Reply] = []
         self._missing = 0
-        self._complete: trio.Event | None = None
+        self._then: Callable[[], None] | None = None
 
-    def expect(self, session: Session) -> "Reply":
+    def expect(self, protocol: int) -> "Reply":
         """Make the place for the next reply."""
-        self._parts.append(b"")
+        reply = Reply(self, protocol)
+        self._replies.append(reply)
         self._missing += 1
-        return Reply(self, len(self._parts) - 1, session.protocol)
+        return reply
 
-    def put(self, index: int, data: bytes) -> None:
-        """Fill one place; once each."""
-        self._parts[index] = data
+    def given(self) -> None:
+        """Count a reply that is there; once each."""
         self._missing -= 1
-        if self._missing == 0 and self._complete is not None:
-            self._complete.set()
+        if self._missing == 0 and self._then is not None:
+            self._then()
+
+    def then(self, complete: Callable[[], None]) -> None:
+        """Call `complete` when the last one is there: now, or in the task that gives it. Nothing is expected after."""
+        if self._missing:
+            self._then = complete
+        else:
+            complete()
+
+    def joined(self) -> bytes:
+        """Return all replies, which are complete, and let go of them: circles of references wait for the collector."""
+        replies, self._replies = self._replies, []
+        return b"".join([reply.data for reply in replies])
 
     async def wait(self) -> bytes:
         """Return all replies when the last one is there."""
-        if self._missing:
-            self._complete = trio.Event()
-            await self._complete.wait()
-        return b"".join(self._parts)
+        complete = trio.Event()
+        self.then(complete.set)
+        await complete.wait()
+        return self.joined()
 
 
-class Reply:
-    """One reply to come; the `Slot` that the engine resolves."""
+class Reply(msgspec.Struct, eq=False):
+    """One reply to come; the `Slot` that the engine resolves. Made by `Replies.expect`."""
 
-    __slots__ = ("_index", "_replies", "protocol")
-
-    def __init__(self, replies: Replies, index: int, protocol: int) -> None:
-        """Use `Replies.expect`."""
-        self._replies = replies
-        self._index = index
-        self.protocol = protocol
+    replies: Replies
+    protocol: int
+    data: bytes = b""
 
     def resolve(self, answer: object) -> None:
         """Take an answer of the engine."""
-        self._replies.put(self._index, render(answer, self.protocol))
+        self.data = render(answer, self.protocol)
+        self.replies.given()
 
     def give(self, value: object) -> None:
         """Take a plain value."""
-        self._replies.put(self._index, encode(value, self.protocol))
+        self.data = encode(value, self.protocol)
+        self.replies.bytes_given += len(self.data)
+        self.replies.given()
 
 
 class Mapped:

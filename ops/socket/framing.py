@@ -1,0 +1,47 @@
+"""A look at what a client sent before hiredis reads it, which reserves room for as many elements as a header names.
+
+A command is an array of bulk strings, so a header with six digits is too large, and one that starts a map, a set, a
+push or attributes is no command (hiredis fails in other ways than its own on some maps). The same bytes inside a bulk
+string mean nothing: `cut` parts the data before each place that may be such a header, and whoever feeds the pieces
+asks the parser, which knows where it stands.
+"""
+
+import re
+from itertools import pairwise
+from typing import Final
+
+from ops.socket.resp import ErrorReply
+
+_LARGE: Final = re.compile(rb"\*\d{6}")
+_SUSPECT: Final = re.compile(rb"\r\n(?=\*\d{6}|[%|~>])")
+_STRANGE: Final = b"%|~>"
+_UNFINISHED: Final = re.compile(rb"\*\d{0,5}\Z")
+
+
+def cut(data: bytes) -> tuple[list[bytes], bytes]:
+    """Cut what a read brought, after what the last one held back, before every suspect.
+
+    Returns:
+        The pieces to feed in order, none of them empty, and what to hold back: a header whose digits may go on.
+    """
+    held = b""
+    if b"*" in data[-6:]:
+        unfinished = _UNFINISHED.search(data, len(data) - 6 if len(data) > 6 else 0)
+        if unfinished is not None:
+            held = unfinished[0]
+            data = data[: -len(held)]
+    if not data:
+        return [], held
+    if _LARGE.search(data) is None and b"%" not in data and b"|" not in data and b"~" not in data and b">" not in data:
+        return [data], held
+    seams = [0, *(match.end() for match in _SUSPECT.finditer(data)), len(data)]
+    return [data[start:end] for start, end in pairwise(seams) if start < end], held
+
+
+def refusal_of(piece: bytes) -> ErrorReply | None:
+    """Say why a piece must not be fed if a header starts it; None: it may be."""
+    if piece[0] in _STRANGE:
+        return ErrorReply("ERR", "Protocol error: a command is an array of bulk strings")
+    if _LARGE.match(piece) is not None:
+        return ErrorReply("TOOBIG", "a command of 100000 arguments or more")
+    return None
