@@ -54,7 +54,8 @@ class Replies:
         """Count a reply that is there; once each."""
         self._missing -= 1
         if self._missing == 0 and self._then is not None:
-            self._then()
+            complete, self._then = self._then, None  # it may know this object: no circle for the collector
+            complete()
 
     def then(self, complete: Callable[[], None]) -> None:
         """Call `complete` when the last one is there: now, or in the task that gives it. Nothing is expected after."""
