@@ -198,7 +198,7 @@ class _Body(httpx.AsyncByteStream):
         yield self._content
 
 
-async def eventually(check: Callable[[], Awaitable[T]], *, seconds: float = 10.0) -> T:
+async def eventually(check: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:
     """Ask until `check` raises no AssertionError; its last one is the failure when the deadline has passed."""
     deadline = trio.current_time() + seconds
     while True:

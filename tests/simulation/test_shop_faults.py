@@ -160,8 +160,9 @@ async def test_a_retry_after_is_honoured_to_the_second(
         wire = stage.wires["shop-a"]
 
         async def check_throttled() -> None:
-            assert sum(each.status == 429 for each in wire.exchanges) >= 2
-            assert wire.exchanges[-1].status == 200
+            throttled = [at for at, each in enumerate(wire.exchanges) if each.status == 429]
+            assert len(throttled) >= 2
+            assert any(each.status == 200 for each in wire.exchanges[throttled[1] :]), "and it goes on between them"
 
         await eventually(check_throttled)
         await shops[0].faults()
