@@ -93,24 +93,7 @@ class Node:
         self.directory: Directory = {}
         self.shards = self._make_shards(listener)
         self.router = Router(self.shards, self.directory, self.journal)
-        self.accounts = {
-            account.id: account
-            for account in (
-                ChannelAccount(
-                    each,
-                    settings.offers,
-                    settings.limits,
-                    kind=channels[AccountId(each.id)][0],
-                    channel=channels[AccountId(each.id)][1],
-                    router=self.router,
-                    journal=self.journal,
-                    clock=clock,
-                    rng=rng,
-                    listener=listener,
-                )
-                for each in settings.accounts
-            )
-        }
+        self.accounts = self._make_accounts(channels, rng, listener)
         everyone: dict[AccountId, Account] = {DIRECT: DirectAccount(self.locations)}
         everyone |= {account.id: account.pusher for account in self.accounts.values()}
         self.desk = OrderDesk(
@@ -124,6 +107,26 @@ class Node:
         for account in self.accounts.values():
             account.listen_to(self.desk)
         self.importer = Importer(self.router, self.locations, tuple(self.accounts.values()))
+
+    def _make_accounts(
+        self, channels: Mapping[AccountId, tuple[str, Channel]], rng: random.Random, listener: NodeListener
+    ) -> dict[AccountId, ChannelAccount]:
+        accounts: dict[AccountId, ChannelAccount] = {}
+        for each in self.settings.accounts:
+            kind, channel = channels[AccountId(each.id)]
+            accounts[AccountId(each.id)] = ChannelAccount(
+                each,
+                self.settings.offers,
+                self.limits,
+                kind=kind,
+                channel=channel,
+                router=self.router,
+                journal=self.journal,
+                clock=self.clock,
+                rng=rng,
+                listener=listener,
+            )
+        return accounts
 
     def _make_shards(self, listener: ShardListener) -> list[Shard]:
         limits, count = self.settings.limits, self.settings.node.shards

@@ -15,7 +15,6 @@ from engine.domain.events import (
     AccountResumed,
     DriftFound,
     Event,
-    ListingDropped,
     ListingMapped,
     PushSettled,
 )
@@ -161,16 +160,6 @@ class Pusher:
     def mapping(self, listing_id: ListingId, sku: Sku, pack_units: int = 1) -> ListingMapped | None:
         """Return the event that maps a listing by hand, None when it is mapped so. Record it, then `apply` it."""
         return self._publisher.mapping(listing_id, sku, pack_units, self._clock.now())
-
-    async def map_listings(self, rows: Sequence[tuple[ListingId, Sku, int]]) -> int:
-        """Map listings by hand, all or none; returns how many changed, once that is durable."""
-        events = [event for row in rows if (event := self.mapping(*row)) is not None]
-        await self._decide(*events)
-        return len(events)
-
-    async def drop_listing(self, listing_id: ListingId) -> None:
-        """End a mapping. The listing keeps what it shows."""
-        await self._decide(ListingDropped(at=self._clock.now(), account=self.account, listing_id=listing_id))
 
     async def call(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         """Make one call for the account's orders: paid from its budget, under its deadline, heard by its breaker.

@@ -270,7 +270,9 @@ async def test_listings_without_a_match_are_listed_with_a_reason(autojump_clock:
             "p/child": "its stock is managed elsewhere at the channel",
         }
         assert [offer.listing for offer in rig.pusher.offers_of(A)] == ["p/A", "p/twin"]
-        await rig.pusher.map_listings([(ListingId("p/none"), A, 6)])
+        mapped = rig.pusher.mapping(ListingId("p/none"), A, 6)
+        assert mapped is not None
+        rig.pusher.apply(mapped)
         rig.set({"A": 13})
         await trio.sleep(5)
         assert (channel.shown("p/A"), channel.shown("p/twin"), channel.shown("p/none")) == (13, 13, 2)
