@@ -234,6 +234,16 @@ class Node:
         if account_id != DIRECT and account_id not in self.accounts:
             raise self._no_such_account(account_id)
 
+    def location(self, location: LocationId) -> LocationId:
+        """Return a location that the configuration has.
+
+        Raises:
+            ErrorReply: NOSUCHLOCATION.
+        """
+        if location not in self.locations:
+            raise ErrorReply("NOSUCHLOCATION", f"location={location} (known: {', '.join(self.locations)})")
+        return location
+
     def locations_of(self, account_id: AccountId) -> tuple[LocationId, ...]:
         """Return where an account sells from."""
         self.check_account(account_id)

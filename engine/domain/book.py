@@ -96,6 +96,11 @@ class Book:
         position = self.positions.get(location)
         return position.atp if position is not None else 0
 
+    def on_hand_at(self, location: LocationId) -> int:
+        """On hand at one location, without making it known."""
+        position = self.positions.get(location)
+        return position.on_hand if position is not None else 0
+
     def atp_over(self, locations: Iterable[LocationId]) -> int:
         """Available to promise over some locations; one that is short takes from the others."""
         return sum(self.atp_at(location) for location in locations)

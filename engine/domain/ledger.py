@@ -14,7 +14,7 @@ import msgspec
 
 from engine.domain.book import Book, DemandKey, apply, demand_key
 from engine.domain.commands import Adjust, Answer, Command, Done, PlaceHold, RecordOrder
-from engine.domain.decide import decide, decide_level
+from engine.domain.decide import decide
 from engine.domain.events import (
     BookEvent,
     DemandLapsed,
@@ -31,6 +31,7 @@ from engine.domain.events import (
     StockReceived,
     UnitsHeld,
 )
+from engine.domain.levels import decide_level
 from engine.domain.units import AccountId, HoldId, Key, OrderId, Sku
 
 _DUES_MIN = 4096

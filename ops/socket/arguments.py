@@ -146,3 +146,9 @@ def options(arguments: Sequence[bytes], start: int, known: frozenset[bytes]) -> 
             raise bad("option", rest[index], "given twice")
         found[name] = rest[index + 1]
     return found
+
+
+def limit(arguments: Sequence[bytes], start: int) -> int:
+    """Read `LIMIT n`, the only option there is from `start` on; 50 when it is left out."""
+    given = options(arguments, start, frozenset({b"LIMIT"}))
+    return integer("limit", given[b"LIMIT"], minimum=1, maximum=10_000) if b"LIMIT" in given else 50

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple, Protocol
 
 from config.schema import Secret
 from ops.node import Node
-from ops.socket.commands import COMMANDS, Arguments, Handler, wrong_arity
+from ops.socket.command import Arguments, Handler
+from ops.socket.commands import COMMANDS, wrong_arity
 from ops.socket.handshake import HANDSHAKE, Handshake
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Reply, Session

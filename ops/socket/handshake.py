@@ -4,7 +4,8 @@ import hmac
 from collections.abc import Mapping
 
 from config.schema import Secret
-from ops.socket.commands import COMMANDS, Arguments, Command
+from ops.socket.command import Arguments, Command
+from ops.socket.commands import COMMANDS
 from ops.socket.resp import OK, ErrorReply, SimpleString
 from ops.socket.session import Session
 

@@ -28,10 +28,7 @@ MAY_USE_ASYNCIO: Final = ("ops.gateway", "ops.emulator", "tests")
 """The others run on trio; `adapters.store.bridge` will join them when it is built."""
 
 LINES_MAX: Final = 400
-LONGER: Final = {
-    "engine.domain.decide": "one table of decisions: each command beside the others that it must agree with",
-    "ops.socket.commands": "one table of commands: each handler beside its syntax and help",
-}
+LONGER: Final[dict[str, str]] = {}
 """Modules of the program that may exceed the limit, and why. Tests are lists, and lists may be long."""
 
 _ABSOLUTE: Final = re.compile(r"""["'](/home/|/root/|/work/|/Users/|/tmp/|[A-Z]:\\\\)""")
