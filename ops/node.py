@@ -2,7 +2,7 @@
 
 import heapq
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from config import schema
 from engine.actors.journal import Journal, JournalListener
 from engine.actors.mailbox import Mailbox
 from engine.actors.order_desk import Account, DeskListener, Order, OrderDesk, OrderKey
+from engine.actors.projections import Projections
 from engine.actors.router import Router
 from engine.actors.shard import Directory, Shard, ShardListener
 from engine.domain.availability import Availability
@@ -23,6 +24,7 @@ from engine.domain.ledger import Ledger
 from engine.domain.orders import OrderSnapshot
 from engine.domain.partition import shard_of
 from engine.domain.units import DIRECT, EPOCH, AccountId, LocationId, Sku, check_identifier
+from engine.machines.listings import IMPORT
 from engine.ports import Channel, Clock, Store
 from ops.account import AccountListener, ChannelAccount, DirectAccount
 from ops.importer import Importer
@@ -82,6 +84,7 @@ class Node:
         self._version = version
         self._listener = listener
         self._started = trio.current_time()
+        self.projections = Projections()
         self.journal = Journal(
             store,
             clock,
@@ -89,6 +92,7 @@ class Node:
             waiting_max=2 * settings.limits.commit_entries_max,
             stall_seconds_max=settings.store.stall_seconds_max,
             listener=listener,
+            projections=self.projections,
         )
         self.directory: Directory = {}
         self.shards = self._make_shards(listener)
@@ -107,6 +111,19 @@ class Node:
         for account in self.accounts.values():
             account.listen_to(self.desk)
         self.importer = Importer(self.router, self.locations, tuple(self.accounts.values()))
+        self._keep_projections()
+
+    def _keep_projections(self) -> None:
+        """Say who keeps which events; what owners decide on they apply themselves and replay in `ops.recovery`."""
+        oversells = (OversellRecorded, OversellCleared)
+        self.projections.add(oversells, lambda _position, event: self.incidents.apply(event))
+        self.projections.add(oversells, lambda _position, event: self._listener.committed(event), replayed=False)
+        self.projections.add(oversells, lambda _position, event: _tell(event), replayed=False)
+        self.projections.add((ListingMapped,), self._take_mapping, replayed=False)
+
+    def _take_mapping(self, _position: int, event: ListingMapped) -> None:
+        if event.source == IMPORT:  # what a pusher matched by itself it has taken in already
+            self.accounts[event.account].pusher.apply(event)
 
     def _make_accounts(
         self, channels: Mapping[AccountId, tuple[str, Channel]], rng: random.Random, listener: NodeListener
@@ -197,19 +214,6 @@ class Node:
         self.shutdown_wanted.set()
 
     # -- what is durable (`engine.actors.shard.Outlet`)
-
-    def committed(self, position: int, events: Sequence[Event]) -> None:  # noqa: ARG002
-        """Pass durable events on to whoever keeps them."""
-        for event in events:
-            match event:
-                case OversellRecorded() | OversellCleared():
-                    self.incidents.apply(event)
-                    self._listener.committed(event)
-                    _tell(event)
-                case ListingMapped(account=account):
-                    self.accounts[account].pusher.apply(event)
-                case _:
-                    pass
 
     def availability(self, availability: Availability) -> None:
         """Pass the newest level of a SKU on to every account."""

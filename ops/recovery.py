@@ -49,6 +49,7 @@ async def replay(node: Node, store: Store) -> datetime:
                 raise StoreCorrupt(f"frame {frame.position} holds what this version cannot read: {error}") from error
             for event in decoded:
                 apply_event(node, event)
+                node.projections.replay(frame.position, event)
             events += len(decoded)
         node.journal.position, written_at = frames[-1].position, frames[-1].written_at
         for shard in node.shards:  # what the predecessor had forgotten by then does not come back
@@ -87,4 +88,3 @@ def apply_event(node: Node, event: Event) -> None:
                 account.pusher.apply(event)
         case _:
             node.router.apply(event)
-            node.incidents.apply(event)

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 import trio
 
+from engine.actors.projections import Projections
 from engine.domain.errors import AppendUnknown, JournalUnavailable
 from engine.domain.events import Event
 from engine.ports import Clock, Frame, Store
@@ -66,8 +67,12 @@ class Journal:
         waiting_max: int,
         stall_seconds_max: float,
         listener: JournalListener,
+        projections: Projections | None = None,
     ) -> None:
-        """Start with an empty store; replay says where one that is not empty ends."""
+        """Start with an empty store; replay says where one that is not empty ends.
+
+        `projections` hear of every durable event before any answer that depends on it is given.
+        """
         self.position = 0
         """Of the last durable frame."""
         self.stalled: str | None = None
@@ -78,6 +83,7 @@ class Journal:
         self._waiting_max = waiting_max
         self._stall_seconds_max = stall_seconds_max
         self._listener = listener
+        self._projections = projections if projections is not None else Projections()
         self._waiting: deque[_Unit] = deque()
         self._waiting_events = 0
         self._committing = False
@@ -184,6 +190,7 @@ class Journal:
             if self._waiting_events < self._waiting_max:
                 self._room.set()
                 self._room = trio.Event()
+            self._projections.committed(self.position, events)
         # no checkpoint until every answer is given: they are all equally durable
         for unit in units:
             if unit.on_commit is not None:

@@ -108,11 +108,7 @@ _BOOK_EVENTS = get_args(BookEvent)
 
 
 class Outlet(Protocol):
-    """Who hears of what is durable. Runs in the journal's task; must not block."""
-
-    def committed(self, position: int, events: Sequence[Event]) -> None:
-        """Hear of events, in order."""
-        ...
+    """Who hears of durable levels. Runs in the journal's task; must not block."""
 
     def availability(self, availability: Availability) -> None:
         """Hear of the newest level of a SKU."""
@@ -276,7 +272,6 @@ class Shard:
         levels = [(sku, self._owner(sku).books[sku].levels()) for sku in touched]
 
         def committed(position: int) -> None:
-            self._outlet.committed(position, events)
             for sku, atp in levels:
                 self._outlet.availability(Availability(sku=sku, position=position, atp=atp, changed_at=now))
             for slot, answer in answers:

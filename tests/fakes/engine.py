@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import get_args
 
 import trio
 
 from adapters.store.memory import MemoryStore
 from engine.actors.journal import Journal, decode_events
 from engine.actors.order_desk import CommitInto, OrderDesk
+from engine.actors.projections import Projections
 from engine.actors.router import Router, Waiter
 from engine.actors.shard import Directory, Shard
 from engine.domain.availability import Availability, ChannelSale
@@ -72,6 +74,8 @@ class Engine:
         self.events: list[tuple[int, Event]] = []
         self.told: list[Availability] = []
         self.incidents = Incidents()
+        projections = Projections()
+        projections.add(get_args(Event), self._keep)
         self.journal = Journal(
             self.store,
             self.clock,
@@ -79,6 +83,7 @@ class Engine:
             waiting_max=2 * entries_max,
             stall_seconds_max=stall_seconds_max,
             listener=listener,
+            projections=projections,
         )
         self.directory: Directory = {}
         ledgers = [Ledger(remembered_seconds=remembered_seconds, remembered_max=remembered_max) for _ in range(shards)]
@@ -107,13 +112,12 @@ class Engine:
             mailbox_max=mailbox_max,
         )
 
-    # -- `engine.actors.shard.Outlet`
+    def _keep(self, position: int, event: Event) -> None:
+        self.events.append((position, event))
+        if isinstance(event, BookEvent):
+            self.incidents.apply(event)
 
-    def committed(self, position: int, events: Sequence[Event]) -> None:
-        for event in events:
-            self.events.append((position, event))
-            if isinstance(event, BookEvent):
-                self.incidents.apply(event)
+    # -- `engine.actors.shard.Outlet`
 
     def availability(self, availability: Availability) -> None:
         self.told.append(availability)
