@@ -1,0 +1,16 @@
+"""What all events have in common."""
+
+import msgspec
+
+from engine.domain.units import Instant, LocationId, Sku
+
+Part = tuple[LocationId, int]
+"""Units at one location."""
+Line = tuple[Sku, int]
+"""Units of one SKU, wherever they lie."""
+
+
+class BaseEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", gc=False):
+    """One fact. `at` is the instant of its decision."""
+
+    at: Instant
