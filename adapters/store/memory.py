@@ -1,9 +1,14 @@
 """Frames in a list: for simulation under a virtual clock. Keeps the store's contract, survives nothing."""
 
+from collections.abc import Sequence
+
 import trio
 
 from engine.domain.errors import AppendUnknown
-from engine.ports import Frame
+from engine.ports import Found, Frame
+
+_SEARCHED_MAX = 1000
+"""Frames in one step of a search: other tasks go on in between."""
 
 
 class MemoryStore:
@@ -20,10 +25,23 @@ class MemoryStore:
             raise AppendUnknown(f"frame {frame.position} after frame {len(self.frames)}: another writer is at work")
         self.frames.append(frame)
 
+    def append_nowait(self, frame: Frame) -> bool:  # noqa: ARG002
+        """Never at once: a disk would not either."""
+        return False
+
     async def read(self, after: int, limit: int) -> tuple[Frame, ...]:
         """Read in order."""
         await trio.lowlevel.checkpoint()
         return tuple(self.frames[after : after + limit])
+
+    async def search(self, after: int, until: int, needles: Sequence[bytes]) -> Found:
+        """Look at some frames (`engine.ports.Store.search`)."""
+        await trio.lowlevel.checkpoint()
+        through = min(until, after + _SEARCHED_MAX, len(self.frames))
+        frames = self.frames[after:through]
+        if needles:
+            frames = [frame for frame in frames if any(needle in frame.payload for needle in needles)]
+        return Found(frames=tuple(frames), through=through)
 
     async def aclose(self) -> None:
         """Nothing to close."""

@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
-from adapters.store import sqlite
+from adapters.store import memory, sqlite
 from adapters.store.memory import MemoryStore
 from adapters.store.sqlite import SqliteStore, open_store
 from engine.actors.journal import Journal
@@ -111,6 +113,56 @@ async def test_closing_twice_is_closing_once(reopen: Reopen) -> None:
     await store.append(frame(1))
     await store.aclose()
     await store.aclose()
+
+
+async def search_all(store: Store, after: int, until: int, *needles: bytes) -> list[Frame]:
+    """Search to the end; every step must come further."""
+    found: list[Frame] = []
+    while after < until:
+        step = await store.search(after, until, needles)
+        assert after < step.through <= until
+        found += step.frames
+        after = step.through
+    return found
+
+
+async def test_a_search_brings_the_frames_that_have_any_of_the_words(reopen: Reopen) -> None:
+    """Lesson I5: what happened to one SKU is found among all that happened to others."""
+    store = await reopen()
+    frames = [frame(n, b"\x00" + bytes([65 + n]) * 3 + b"\xa3A-1\xff" * (n % 3 == 0)) for n in range(1, 8)]
+    for each in frames:
+        await store.append(each)
+    assert await search_all(store, 0, 7, b"\xa3A-1") == [frames[2], frames[5]]
+    assert await search_all(store, 0, 7, b"BBB", b"\xa3A-1", b"none") == [frames[0], frames[2], frames[5]]
+    assert await search_all(store, 3, 5, b"\xa3A-1") == [], "neither the first position nor what is behind the last"
+    assert await search_all(store, 2, 6, b"\xa3A-1") == [frames[2], frames[5]]
+    assert await search_all(store, 0, 7) == frames
+    assert await search_all(store, 7, 7, b"\xa3A-1") == []
+
+
+async def test_a_search_goes_in_steps(reopen: Reopen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step is bounded in frames looked at and in bytes kept, however much there is to find."""
+    monkeypatch.setattr(memory, "_SEARCHED_MAX", 3)
+    monkeypatch.setattr(sqlite, "_SEARCHED_MAX", 3)
+    monkeypatch.setattr(sqlite, "_FOUND_BYTES_MAX", 12)
+    store = await reopen()
+    frames = [frame(n) for n in range(1, 12)]
+    for each in frames:
+        await store.append(each)
+    step = await store.search(0, 11, (b"payload",))
+    assert 0 < step.through <= 3
+    assert len(step.frames) == step.through
+    assert await search_all(store, 0, 11, b"payload") == frames
+    assert await search_all(store, 0, 11) == frames
+    assert (await store.search(0, 11, (b"payload 9",))).frames == ()
+
+
+async def test_a_search_sees_what_was_appended_meanwhile(reopen: Reopen) -> None:
+    store = await reopen()
+    await store.append(frame(1))
+    assert (await store.search(0, 1, (b"payload",))).frames == (frame(1),)
+    await store.append(frame(2))
+    assert (await store.search(1, 2, (b"payload",))).frames == (frame(2),)
 
 
 # -- SQLite: one owner, ours, whole
@@ -211,6 +263,42 @@ async def test_a_flipped_byte_is_found_and_its_frame_named(path: Path) -> None:
     async with opened(path) as store:
         with pytest.raises(StoreCorrupt, match="frame 2 does not match its digest"):
             await store.read(0, 10)
+
+
+async def test_a_search_checks_what_it_brings(path: Path) -> None:
+    await write(path, 3, b"the last unit is never sold twice")
+    flip(path, b"never sold", occurrence=2)
+    async with opened(path) as store:
+        assert (await store.search(0, 1, (b"last unit",))).frames[0].position == 1
+        with pytest.raises(StoreCorrupt, match="frame 2 does not match its digest"):
+            await store.search(0, 3, (b"last unit",))
+
+
+async def test_a_search_through_all_frames_misses_none(path: Path) -> None:
+    await write(path, 3)
+    execute(path, "DELETE FROM frames WHERE position = 2")
+    async with opened(path) as store:
+        with pytest.raises(StoreCorrupt, match="of frames 1 to 3 only 2 are there"):
+            await store.search(0, 3, ())
+
+
+async def test_a_search_does_not_stand_in_the_way_of_an_append(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection and its thread are its own: the writer commits while a step is under way."""
+    async with opened(path, inline_seconds_max=1e9) as store:
+        await store.append(frame(1))
+        checked, appended = store._checked, threading.Event()
+
+        def wait_for_the_append(*row: Any) -> Frame:
+            assert appended.wait(10), "the append waited for the search"
+            return checked(*row)
+
+        monkeypatch.setattr(store, "_checked", wait_for_the_append)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.search, 0, 1, (b"payload",))
+            await trio.testing.wait_all_tasks_blocked()
+            await store.append(frame(2))
+            appended.set()
+        assert store._last == 2
 
 
 @pytest.mark.parametrize("missing", [1, 2])

@@ -1,0 +1,110 @@
+"""One turn of whoever brings many commands at once: their owners decide them in its step, where they rest.
+
+A command through an inbox costs a message, a wake-up of the shard and one of the journal, as much as the decision. A
+turn is for the command socket, which reads from many clients between two checkpoints: nothing else runs meanwhile, so a
+shard that rests (its inbox is empty, nothing is half decided) may be stepped here as well as in its own task, by the
+same methods and on its own books. A shard that does not rest gets its commands through the inbox, in order.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from engine.actors.journal import Journal
+from engine.actors.shard import Directory, Request, Shard
+from engine.domain.events import UnitsHeld
+from engine.domain.partition import shard_of
+from engine.domain.units import EPOCH, AccountId, HoldId, LocationId, Sku
+
+_DECIDED_MAX: Final = 1024
+"""Commands after which a turn is full; about 10 ms of decisions."""
+
+
+class Turn:
+    """Between `begin` and `end` there is no checkpoint. All that is decided shares an instant and leaves at the end."""
+
+    def __init__(self, shards: Sequence[Shard], directory: Directory, journal: Journal) -> None:
+        """Make one; it is begun again and again."""
+        self.now = EPOCH
+        """The instant of the turn: all that comes with it happens then."""
+        self._shards = shards
+        self._directory = directory
+        self._journal = journal
+        self._is_open = False
+        self._entered: list[Shard] = []
+        self._durable: list[Callable[[], None]] = []
+        self._decided = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it should end, for others to have a turn."""
+        return self._decided >= _DECIDED_MAX
+
+    def begin(self, now: datetime) -> None:
+        """Begin at this instant, as the clock tells it just now."""
+        self.now = now
+        self._is_open = self._journal.stalled is None and self._journal.has_room
+        self._decided = 0
+
+    def grant_plain(
+        self,
+        hold_id: HoldId,
+        sku: Sku,
+        quantity: int,
+        expires_at: datetime | None,
+        account: AccountId,
+        locations: Sequence[LocationId],
+    ) -> UnitsHeld | None:
+        """Grant a plain hold (`engine.domain.holds.grant_plain`) of a new id; None: nothing was done.
+
+        What it says must not be told before it is durable: see `when_durable`.
+        """
+        if not self._is_open or hold_id in self._directory:
+            return None
+        shard = self._shards[shard_of(sku, len(self._shards))]
+        if not (shard.stepping or self._enter(shard)):
+            return None
+        self._decided += 1
+        return shard.grant_plain(hold_id, sku, quantity, expires_at, account, locations)
+
+    def decide(self, request: Request) -> bool:
+        """Decide a command if one shard owns all its SKUs and rests; its slot is resolved when that is durable."""
+        if not self._is_open:
+            return False
+        owners = {shard_of(sku, len(self._shards)) for sku in request.skus}
+        if len(owners) != 1:
+            return False
+        shard = self._shards[owners.pop()]
+        if not (shard.stepping or self._enter(shard)):
+            return False
+        self._decided += 1
+        shard.decide(request)
+        return True
+
+    def when_durable(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when all that was decided before the end of this turn is durable; it must not block."""
+        self._durable.append(tell)
+
+    def end(self) -> None:
+        """Hand over to the journal what was decided, and let it commit at once if it can."""
+        self._is_open = False
+        if not self._entered:
+            return
+        entered, self._entered = self._entered, []
+        for shard in entered:
+            shard.end_step()
+        durable, self._durable = self._durable, []
+
+        def tell(_position: int) -> None:
+            for each in durable:
+                each()
+
+        self._journal.add((), tell)
+        self._journal.commit_soon()
+
+    def _enter(self, shard: Shard) -> bool:
+        if not shard.at_rest:
+            return False
+        shard.begin_step(self.now)
+        self._entered.append(shard)
+        return True
