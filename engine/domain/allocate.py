@@ -1,4 +1,9 @@
-"""Which location a line's units come from, and how that follows when the line changes. Pure arithmetic on parts."""
+"""Which location a line's units come from, and how that follows when the line changes. Pure arithmetic on parts.
+
+The policy, for holds and for order lines alike: the first location of the account's list that has all units; where none
+has, the location with most of them first, then the next, so that a line is split over as few as can be (lesson H1).
+Equals go by the list. What is already placed stays where it is.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -8,7 +13,7 @@ from engine.domain.units import LocationId
 
 
 def place(units: int, locations: Sequence[LocationId], room: Callable[[LocationId], int]) -> tuple[Part, ...] | None:
-    """Find units: the first location that has them all, else the locations in order, each giving what it has.
+    """Find units: the first location that has them all, else those that have most, each giving what it has.
 
     Args:
         units: at least 1.
@@ -30,18 +35,27 @@ def place(units: int, locations: Sequence[LocationId], room: Callable[[LocationI
     if total < units:
         return None
     if whole is not None:
-        return _whole(whole, units)
-    parts: list[Part] = []
-    for location, has in rooms:
-        take = min(max(has, 0), units)
-        if take:
-            parts.append((location, take))
-            units -= take
-    return tuple(parts)
+        return at_one(whole, units)
+    return _split(units, rooms)
+
+
+def _split(units: int, rooms: Sequence[Part]) -> tuple[Part, ...]:
+    """Take units where most are, equals in order; return parts in the order of `rooms`, short if there are too few."""
+    taken: dict[LocationId, int] = {}
+    for location, has in sorted(rooms, key=_most_first):
+        if has <= 0 or units == 0:
+            break
+        taken[location] = min(has, units)
+        units -= taken[location]
+    return tuple([(location, taken[location]) for location, _ in rooms if location in taken])
+
+
+def _most_first(room: Part) -> int:
+    return -room[1]
 
 
 @lru_cache(maxsize=1024)
-def _whole(location: LocationId, units: int) -> tuple[Part, ...]:
+def at_one(location: LocationId, units: int) -> tuple[Part, ...]:
     """Units of one place. Most holds have such parts, and all that are alike share them: books keep millions."""
     return ((location, units),)
 
@@ -53,13 +67,9 @@ def place_all(units: int, locations: Sequence[LocationId], room: Callable[[Locat
     placed = place(units, locations, room)
     if placed is not None:
         return placed
-    parts = {location: min(max(room(location), 0), units) for location in locations}
-    left = units
-    for location in locations:
-        parts[location] = min(parts[location], left)
-        left -= parts[location]
-    parts[locations[0]] += left
-    return tuple((location, units) for location, units in parts.items() if units)
+    parts = _split(units, [(location, room(location)) for location in locations])
+    missing = units - sum(has for _, has in parts)
+    return merge(((locations[0], missing),), parts)
 
 
 def take(parts: Sequence[Part], units: int) -> tuple[tuple[Part, ...], tuple[Part, ...]]:

@@ -1,46 +1,77 @@
-"""The stock book of one SKU: private to the shard that owns it, changed by `apply` alone.
+"""The stock book of one SKU: private to the shard that owns it, changed by `booking.apply` alone.
 
-Every event is applied in O(1) (in the few locations a line is spread over), whatever the number of open holds.
 The records it keeps are the events themselves.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
 
 from engine.domain.events import (
-    BookEvent,
     DemandLapsed,
     DemandSet,
     HoldCommitted,
     HoldExpired,
     HoldRefused,
     HoldReleased,
-    OversellCleared,
     OversellRecorded,
     Part,
-    SkuAdded,
+    StateChanged,
     StockAdjusted,
+    StockCounted,
+    StockObserved,
     StockReceived,
+    StockReturned,
+    TransferArrived,
+    TransferLost,
     UnitsHeld,
 )
-from engine.domain.units import AccountId, HoldId, Key, LineId, LocationId, OrderId, Sku
+from engine.domain.records import HISTORY_SECONDS, NO_RECORDS, DemandKey, History, Records
+from engine.domain.states import State
+from engine.domain.units import EPOCH, HoldId, Key, LineId, LocationId, Sku
 
-DemandKey = tuple[AccountId, OrderId, LineId]
 HoldEnd = HoldCommitted | HoldReleased | HoldExpired
-Movement = StockAdjusted | StockReceived
+Keyed = (
+    StockAdjusted
+    | StockReceived
+    | StockReturned
+    | StateChanged
+    | StockCounted
+    | StockObserved
+    | TransferArrived
+    | TransferLost
+)
+"""Movements that their caller has given a key."""
+
+HISTORY_FOR: Final = timedelta(seconds=HISTORY_SECONDS)
 
 
 class Position:
     """Units of one SKU at one location."""
 
-    __slots__ = ("committed", "in_transit", "incoming", "moved", "on_hand", "reserved", "safety_stock", "unavailable")
+    __slots__ = (
+        "committed",
+        "damaged",
+        "display",
+        "in_transit",
+        "incoming",
+        "moved",
+        "on_hand",
+        "quality_hold",
+        "reserved",
+        "safety_stock",
+        "unavailable",
+    )
 
     def __init__(self) -> None:
         self.on_hand = 0
         self.committed = 0
         self.reserved = 0
         self.unavailable = 0
+        """On hand and not to be promised: the sum of the three that follow."""
+        self.quality_hold = 0
+        self.damaged = 0
+        self.display = 0
         self.safety_stock = 0
         self.incoming = 0
         self.in_transit = 0
@@ -51,6 +82,20 @@ class Position:
     def in_use(self) -> bool:
         """Whether any unit is here, owed from here or expected here."""
         return any((self.on_hand, self.committed, self.reserved, self.unavailable, self.incoming, self.in_transit))
+
+    def standing(self, state: State) -> int:
+        """Units on hand in a state; the sellable ones may be promised already."""
+        match state:
+            case State.SELLABLE:
+                return self.on_hand - self.unavailable
+            case State.QUALITY_HOLD:
+                return self.quality_hold
+            case State.DAMAGED:
+                return self.damaged
+            case State.DISPLAY:
+                return self.display
+            case State.WRITTEN_OFF:
+                return 0
 
     @property
     def free(self) -> int:
@@ -66,10 +111,33 @@ class Position:
 class Book:
     """All that is known of one SKU's stock."""
 
-    __slots__ = ("demand", "ended", "holds", "movements", "name", "oversell", "positions", "refused", "sku")
+    __slots__ = (
+        "committed_history",
+        "demand",
+        "ended",
+        "history_for",
+        "holds",
+        "is_bundle",
+        "merged_into",
+        "movements",
+        "name",
+        "on_hand_history",
+        "oversell",
+        "positions",
+        "records",
+        "refused",
+        "retired",
+        "sku",
+    )
 
-    def __init__(self, sku: Sku) -> None:
-        """Start empty: no location has ever had a unit."""
+    def __init__(self, sku: Sku, *, history_for: timedelta = HISTORY_FOR, since: datetime = EPOCH) -> None:
+        """Start empty: no location has ever had a unit.
+
+        Args:
+            sku: what it counts.
+            history_for: how far back figures can be told.
+            since: nothing moved before.
+        """
         self.sku = sku
         self.name = ""
         self.positions: dict[LocationId, Position] = {}
@@ -80,9 +148,21 @@ class Book:
         self.refused: dict[HoldId, HoldRefused] = {}
         self.demand: dict[DemandKey, DemandSet] = {}
         """Every order line that is not at zero."""
-        self.movements: dict[Key, Movement] = {}
+        self.movements: dict[Key, Keyed] = {}
+        """By their keys, as long as they are remembered."""
+        self.records = NO_RECORDS
+        """To be read only; `own_records` to change them."""
+        self.history_for = history_for
+        self.on_hand_history = History(since)
+        self.committed_history = History(since)
         self.oversell: OversellRecorded | None = None
         """The newest incident while more is promised than there is."""
+        self.is_bundle = False
+        """Whether it is made of other SKUs and has no stock of its own."""
+        self.retired = False
+        """Whether nothing more of it is promised to baskets or shown on channels."""
+        self.merged_into: Sku | None = None
+        """Where its units and order lines went; nothing more happens here then."""
 
     def position(self, location: LocationId) -> Position:
         """Return the figures at a location; a place never heard of has zeros."""
@@ -90,6 +170,17 @@ class Book:
         if position is None:
             position = self.positions[location] = Position()
         return position
+
+    def own_records(self) -> Records:
+        """Return records that are this book's own and may be changed."""
+        if self.records is NO_RECORDS:
+            self.records = Records()
+        return self.records
+
+    def forget_history(self, now: datetime) -> None:
+        """Drop changes that lie further back than figures need to be told."""
+        self.on_hand_history.prune(now - self.history_for)
+        self.committed_history.prune(now - self.history_for)
 
     def atp_at(self, location: LocationId) -> int:
         """Available to promise at one location, without making it known."""
@@ -101,17 +192,32 @@ class Book:
         position = self.positions.get(location)
         return position.on_hand if position is not None else 0
 
+    def unavailable_at(self, location: LocationId) -> int:
+        """On hand and set aside at one location, without making it known."""
+        position = self.positions.get(location)
+        return position.unavailable if position is not None else 0
+
     def atp_over(self, locations: Iterable[LocationId]) -> int:
         """Available to promise over some locations; one that is short takes from the others."""
         return sum(self.atp_at(location) for location in locations)
 
     @property
     def shortage(self) -> int:
-        """Units promised beyond what there is, over all locations."""
-        return max(0, -sum([position.free for position in self.positions.values()]))
+        """Units promised beyond what there is, over all locations; what one place alone owes no other makes good."""
+        bound = self.records.bound
+        if not bound:
+            return max(0, -sum([position.free for position in self.positions.values()]))
+        lacking_bound = free = 0
+        for location, position in self.positions.items():
+            lacking = max(0, bound.get(location, 0) - position.standing(State.SELLABLE))
+            lacking_bound += lacking
+            free += position.free + lacking
+        return lacking_bound + max(0, -free)
 
     def levels(self) -> tuple[Part, ...]:
         """Available to promise at every location that was ever mentioned: what pushers need to know."""
+        if self.retired:
+            return tuple([(location, min(figures.atp, 0)) for location, figures in self.positions.items()])
         return tuple([(location, figures.atp) for location, figures in self.positions.items()])
 
     def knows_hold(self, hold_id: HoldId) -> bool:
@@ -119,7 +225,7 @@ class Book:
         return hold_id in self.holds or hold_id in self.ended or hold_id in self.refused
 
     def __eq__(self, other: object) -> bool:
-        """Compare every figure and record: replay equals live."""
+        """Compare every figure and record: replay equals live. How far histories reach depends on when one pruned."""
         return isinstance(other, Book) and _facts(self) == _facts(other)
 
     __hash__ = None  # type: ignore[assignment]
@@ -131,7 +237,8 @@ def _facts(book: Book) -> tuple[object, ...]:
         for location, position in book.positions.items()
         if any(getattr(position, name) for name in Position.__slots__)
     }
-    return (book.name, positions, book.holds, book.ended, book.refused, book.demand, book.movements, book.oversell)
+    records = (book.holds, book.ended, book.refused, book.demand, book.movements, book.oversell)
+    return (book.name, positions, *records, book.is_bundle, book.retired, book.merged_into, book.records.facts())
 
 
 def demand_key(event: DemandSet | DemandLapsed) -> DemandKey:
@@ -142,135 +249,6 @@ def demand_key(event: DemandSet | DemandLapsed) -> DemandKey:
 def hold_line_id(hold_id: HoldId) -> LineId:
     """Return the order line under which a committed hold is owed."""
     return LineId(f"hold:{hold_id}")
-
-
-def apply(book: Book, event: BookEvent) -> None:
-    """Change the book as the event says. The only thing that does."""
-    _APPLY[type(event)](book, event)
-
-
-def _apply_sku_added(book: Book, event: SkuAdded) -> None:
-    book.name = event.name
-    for position in book.positions.values():
-        position.safety_stock = 0
-    for location, units in event.safety_stock:
-        book.position(location).safety_stock = units
-
-
-def _apply_units_held(book: Book, event: UnitsHeld) -> None:
-    for location, units in event.parts:
-        position = book.position(location)
-        position.reserved += units
-        position.moved = True
-    book.holds[event.hold_id] = event
-
-
-def _apply_hold_refused(book: Book, event: HoldRefused) -> None:
-    book.refused[event.hold_id] = event
-
-
-def _apply_hold_end(book: Book, event: HoldReleased | HoldExpired | HoldCommitted) -> None:
-    held = book.holds.pop(event.hold_id)
-    for location, units in held.parts:
-        book.position(location).reserved -= units
-    book.ended[event.hold_id] = (held, event)
-
-
-def _apply_hold_committed(book: Book, event: HoldCommitted) -> None:
-    held = book.holds[event.hold_id]
-    _apply_hold_end(book, event)
-    if event.owed:
-        _apply_demand_set(book, hold_demand(held, event))
-
-
-def hold_demand(held: UnitsHeld, event: HoldCommitted) -> DemandSet:
-    """Return the demand that a committed hold leaves behind."""
-    return DemandSet(
-        at=event.at,
-        sku=event.sku,
-        account=event.account,
-        order_id=event.order_id or OrderId(held.hold_id),
-        line_id=hold_line_id(held.hold_id),
-        committed=held.parts,
-    )
-
-
-def _apply_movement(book: Book, event: Movement) -> None:
-    position = book.position(event.location)
-    position.moved = True
-    position.on_hand += event.delta if isinstance(event, StockAdjusted) else event.quantity
-    assert position.on_hand == event.on_hand, (event, position.on_hand)
-    book.movements[event.key] = event
-
-
-def _apply_demand_set(book: Book, event: DemandSet) -> None:
-    key = demand_key(event)
-    before = book.demand.pop(key, None)
-    if before is not None:
-        _add_demand(book, before, -1)
-    _add_demand(book, event, 1)
-    if event.committed or event.reserved or event.shipped or event.returned:
-        book.demand[key] = event
-
-
-def _add_demand(book: Book, event: DemandSet, sign: int) -> None:
-    for location, units in event.committed:
-        position = book.position(location)
-        position.committed += sign * units
-        position.moved = True
-    for location, units in event.reserved:
-        position = book.position(location)
-        position.reserved += sign * units
-        position.moved = True
-    for location, units in event.shipped:
-        position = book.position(location)
-        position.on_hand -= sign * units
-        position.moved = True
-    for location, units in event.returned:
-        book.position(location).on_hand += sign * units
-
-
-def _apply_demand_lapsed(book: Book, event: DemandLapsed) -> None:
-    before = book.demand[demand_key(event)]
-    _apply_demand_set(book, lapsed(before, event.at))
-
-
-def lapsed(demand: DemandSet, at: datetime) -> DemandSet:
-    """Return the demand without its reserved part."""
-    return DemandSet(
-        at=at,
-        sku=demand.sku,
-        account=demand.account,
-        order_id=demand.order_id,
-        line_id=demand.line_id,
-        committed=demand.committed,
-        shipped=demand.shipped,
-        returned=demand.returned,
-    )
-
-
-def _apply_oversell_recorded(book: Book, event: OversellRecorded) -> None:
-    book.oversell = event
-
-
-def _apply_oversell_cleared(book: Book, _event: OversellCleared) -> None:
-    book.oversell = None
-
-
-_APPLY: Final[dict[type, Callable[[Book, Any], None]]] = {
-    UnitsHeld: _apply_units_held,
-    HoldCommitted: _apply_hold_committed,
-    HoldReleased: _apply_hold_end,
-    HoldExpired: _apply_hold_end,
-    HoldRefused: _apply_hold_refused,
-    DemandSet: _apply_demand_set,
-    DemandLapsed: _apply_demand_lapsed,
-    StockAdjusted: _apply_movement,
-    StockReceived: _apply_movement,
-    SkuAdded: _apply_sku_added,
-    OversellRecorded: _apply_oversell_recorded,
-    OversellCleared: _apply_oversell_cleared,
-}
 
 
 def units_of(parts: Iterable[Part]) -> int:

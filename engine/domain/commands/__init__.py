@@ -4,30 +4,84 @@ Whoever builds a command has checked identifiers and bounds; the books check wha
 """
 
 from engine.domain.commands.answers import Done, Refusal
-from engine.domain.commands.holds import CommitHold, Committed, Granted, PlaceHold, Released, ReleaseHold, sum_lines
-from engine.domain.commands.movements import AddSku, Adjust, Moved, OpenStock, Receive
-from engine.domain.commands.orders import DemandLevel, RecordOrder
+from engine.domain.commands.holds import (
+    BundleLine,
+    CommitHold,
+    Committed,
+    Granted,
+    PlaceHold,
+    Released,
+    ReleaseHold,
+    sum_lines,
+)
+from engine.domain.commands.movements import (
+    AddSku,
+    Adjust,
+    ChangeState,
+    Count,
+    EndPurchase,
+    LoseTransfer,
+    Moved,
+    Observe,
+    OpenStock,
+    OrderPurchase,
+    Receive,
+    ReceiveTransfer,
+    Return,
+    SendTransfer,
+)
+from engine.domain.commands.orders import DemandLevel, Reallocate, RecordOrder
 
-Command = PlaceHold | CommitHold | ReleaseHold | Adjust | Receive | RecordOrder | AddSku | OpenStock
+Command = (
+    PlaceHold
+    | CommitHold
+    | ReleaseHold
+    | RecordOrder
+    | Reallocate
+    | AddSku
+    | OpenStock
+    | Adjust
+    | Receive
+    | Return
+    | ChangeState
+    | Count
+    | Observe
+    | OrderPurchase
+    | EndPurchase
+    | SendTransfer
+    | ReceiveTransfer
+    | LoseTransfer
+)
 Answer = Granted | Committed | Released | Moved | Done | Refusal
 
 __all__ = [
     "AddSku",
     "Adjust",
     "Answer",
+    "BundleLine",
+    "ChangeState",
     "Command",
     "CommitHold",
     "Committed",
+    "Count",
     "DemandLevel",
     "Done",
+    "EndPurchase",
     "Granted",
+    "LoseTransfer",
     "Moved",
+    "Observe",
     "OpenStock",
+    "OrderPurchase",
     "PlaceHold",
+    "Reallocate",
     "Receive",
+    "ReceiveTransfer",
     "RecordOrder",
     "Refusal",
     "ReleaseHold",
     "Released",
+    "Return",
+    "SendTransfer",
     "sum_lines",
 ]

@@ -1,10 +1,22 @@
 """Promises to baskets, and what is answered."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from engine.domain.commands.base import Message
 from engine.domain.events import Line
 from engine.domain.units import AccountId, HoldId, LocationId, OrderId, Sku
+
+
+class BundleLine(NamedTuple):
+    """Units of a bundle that somebody wants, and what they come to."""
+
+    sku: Sku
+    units: int
+    leaves: tuple[Line, ...]
+    """What one unit is made of: SKUs with stock, in SKU order."""
+    together: bool
+    """Whether the leaves of a unit must come from one location."""
 
 
 class PlaceHold(Message, frozen=True, kw_only=True, gc=False):
@@ -19,6 +31,12 @@ class PlaceHold(Message, frozen=True, kw_only=True, gc=False):
     """Where the units may come from, in order of preference."""
     location: LocationId | None = None
     """The only one, if the caller insisted."""
+    wanted: tuple[Line, ...] = ()
+    """What the caller named when a bundle is among it, one per SKU, in SKU order; `lines` is what that comes to."""
+    bundles: tuple[BundleLine, ...] = ()
+    """The bundles among `wanted`."""
+    retired: Sku | None = None
+    """One of them that is sold no more."""
 
     @property
     def skus(self) -> tuple[Sku, ...]:
