@@ -3,7 +3,8 @@
 One task, so two snapshots of one order are always compared; shards' inboxes keep their order after that.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -16,17 +17,26 @@ from engine.actors.router import Router
 from engine.actors.shard import Slot
 from engine.domain.availability import ChannelSale
 from engine.domain.book import hold_line_id
-from engine.domain.commands import CommitHold, DemandLevel, RecordOrder, Refusal
+from engine.domain.commands import CommitHold, RecordOrder, Refusal
 from engine.domain.events import HoldCommitted, OrderRecorded
 from engine.domain.orders import Freshness, OrderLine, OrderSnapshot, check_snapshot, judge_freshness
-from engine.domain.units import AccountId, HoldId, LineId, LocationId, OrderId, Sku
+from engine.domain.recipes import Recipes
+from engine.domain.sold import (
+    UNKNOWN,
+    HoldLine,
+    Order,
+    check_units,
+    list_channel_sales,
+    list_levels,
+    list_sold_as,
+    pin_recipes,
+)
+from engine.domain.units import AccountId, HoldId, LocationId, OrderId, Sku
 from engine.ports import Clock
 
 log = structlog.get_logger(__name__)
 
 OrderKey = tuple[AccountId, OrderId]
-HoldLine = tuple[LineId, Sku]
-"""Where a book keeps what a committed hold is owed."""
 
 _TAKEN_MAX = 256
 
@@ -75,6 +85,15 @@ class Mark(NamedTuple):
     """Set when all that came in before is with the shards."""
 
 
+class Rest(NamedTuple):
+    """Time for somebody to change what orders are read by."""
+
+    begun: trio.Event
+    """Set when all that came in before is with the shards; nothing more goes there..."""
+    over: trio.Event
+    """...until this is set."""
+
+
 class DeskListener(Protocol):
     """What telemetry wants to know."""
 
@@ -83,16 +102,6 @@ class DeskListener(Protocol):
         ...
 
 
-class Order(NamedTuple):
-    """What the desk knows of one order. A hold committed into an order may come before any snapshot of it."""
-
-    snapshot: OrderSnapshot | None
-    skus: tuple[Sku | None, ...]
-    hold_lines: tuple[HoldLine, ...]
-    packs: tuple[int, ...] = ()
-
-
-_UNKNOWN = Order(None, (), ())
 _RECORDED = frozenset({Freshness.NEWER, Freshness.REPEAT})
 """A repeat is on record only where a line of it was matched with another SKU than before."""
 
@@ -107,11 +116,16 @@ class OrderDesk:
         journal: Journal,
         clock: Clock,
         accounts: Mapping[AccountId, Account],
+        recipes: Recipes,
+        heir_of: Callable[[Sku], Sku] = lambda sku: sku,
         listener: DeskListener,
         mailbox_max: int,
     ) -> None:
-        """Start without orders; replay brings them."""
-        self.inbox: Mailbox[Told | CommitInto | Mark] = Mailbox("order-desk", mailbox_max)
+        """Start without orders; replay brings them.
+
+        `recipes`, and what a SKU was merged into (`heir_of`), change only while the desk is `at_rest`.
+        """
+        self.inbox: Mailbox[Told | CommitInto | Mark | Rest] = Mailbox("order-desk", mailbox_max)
         self.orders: dict[OrderKey, Order] = {}
         self._undecided: dict[OrderKey, _Recorded] = {}
         """The newest snapshot of an order that is not durable yet."""
@@ -121,20 +135,26 @@ class OrderDesk:
         self._journal = journal
         self._clock = clock
         self._accounts = accounts
+        self._recipes = recipes
+        self._heir_of = heir_of
         self._listener = listener
 
     def apply(self, event: OrderRecorded | HoldCommitted) -> None:
         """Replay. Frames of two snapshots may land the other way round, so the newest wins here too."""
         match event:
-            case OrderRecorded(snapshot=snapshot, skus=skus, packs=packs):
+            case OrderRecorded(snapshot=snapshot, skus=skus, packs=packs, components=made_of):
                 key = (snapshot.account, snapshot.order_id)
-                known = self.orders.get(key, _UNKNOWN)
+                known = self.orders.get(key, UNKNOWN)
                 if judge_freshness(known.snapshot, snapshot) in _RECORDED:
-                    self._put(key, known._replace(snapshot=snapshot, skus=skus, packs=packs))
+                    self._put(key, known._replace(snapshot=snapshot, skus=skus, packs=packs, components=made_of))
             case HoldCommitted(order_id=str() as order_id, account=account, hold_id=hold_id, sku=sku, owed=True):
                 self._note_hold((account, OrderId(order_id)), hold_id, (sku,))
             case HoldCommitted():
                 pass
+
+    def is_deciding(self, key: OrderKey) -> bool:
+        """Whether the newest snapshot of an order may not be in the books yet."""
+        return key in self._undecided
 
     async def tell(self, snapshot: OrderSnapshot, slot: Slot) -> None:
         """Hand in a snapshot; waits while the inbox is full."""
@@ -144,7 +164,7 @@ class OrderDesk:
         """Tell again what has a line that no listing matched, where one does now: its units count from now on."""
         account = self._accounts[account_id]
         for key in sorted(key for key in self._unmatched if key[0] == account_id):
-            snapshot, skus, *_ = self.orders.get(key, _UNKNOWN)
+            snapshot, skus, *_ = self.orders.get(key, UNKNOWN)
             lines = zip(snapshot.lines, skus, strict=True) if snapshot is not None else ()
             if snapshot is not None and any(sku is None and self._sku_of(account, line) for line, sku in lines):
                 await self.tell(snapshot, _UNHEARD)
@@ -154,6 +174,21 @@ class OrderDesk:
         mark = Mark(trio.Event())
         await self.inbox.put(mark)
         await mark.reached.wait()
+
+    @asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[None]:
+        """Pass on what was handed in so far, and take up no order until the block ends.
+
+        Which SKUs an order claims is read here and decided by the shards later; what it is read by must not change on
+        the way.
+        """
+        rest = Rest(trio.Event(), trio.Event())
+        await self.inbox.put(rest)
+        await rest.begun.wait()
+        yield
+        # Not in a `finally`: who is cancelled here leaves a change with the shards that may be decided yet, and the
+        # process is ending. No order comes after that.
+        rest.over.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work through the inbox until cancelled."""
@@ -168,11 +203,14 @@ class OrderDesk:
                         await self._commit(message)
                     case Mark(reached=reached):
                         reached.set()
+                    case Rest(begun=begun, over=over):
+                        begun.set()
+                        await over.wait()
             await trio.lowlevel.checkpoint()
 
     async def _commit(self, message: CommitInto) -> None:
         account = self._router.account_of(message.hold_id)
-        known = _UNKNOWN if account is None else self.orders.get((account, message.order_id), _UNKNOWN)
+        known = UNKNOWN if account is None else self.orders.get((account, message.order_id), UNKNOWN)
         owed = known.snapshot is None
         slot = message.slot
         if owed and account is not None:
@@ -185,7 +223,7 @@ class OrderDesk:
 
     def _note_hold(self, key: OrderKey, hold_id: HoldId, skus: tuple[Sku, ...]) -> tuple[HoldLine, ...]:
         """Note that a hold is owed under this order; return what was not noted before."""
-        known = self.orders.get(key, _UNKNOWN)
+        known = self.orders.get(key, UNKNOWN)
         lines = ((hold_line_id(hold_id), sku) for sku in skus)
         new = tuple(line for line in lines if line not in known.hold_lines)
         if new:
@@ -194,7 +232,7 @@ class OrderDesk:
 
     def strike(self, key: OrderKey, noted: tuple[HoldLine, ...]) -> None:
         """Take back what was noted of a hold that was not committed after all."""
-        known = self.orders.get(key, _UNKNOWN)
+        known = self.orders.get(key, UNKNOWN)
         self._put(key, known._replace(hold_lines=tuple(line for line in known.hold_lines if line not in noted)))
 
     def decided(self, key: OrderKey, recorded: "_Recorded") -> None:
@@ -206,11 +244,11 @@ class OrderDesk:
         """Believe what was believed before a snapshot that was not decided after all."""
         known = self.orders[key]
         if known.snapshot is snapshot:
-            self._put(key, known._replace(snapshot=before.snapshot, skus=before.skus, packs=before.packs))
+            self._put(key, before._replace(hold_lines=known.hold_lines))
 
     def _put(self, key: OrderKey, order: Order) -> None:
         self.orders[key] = order
-        if order == _UNKNOWN:
+        if order == UNKNOWN:
             del self.orders[key]
         if None in order.skus:
             self._unmatched.add(key)
@@ -232,11 +270,17 @@ class OrderDesk:
             return
         await self._journal.wait_room()
         key = (snapshot.account, snapshot.order_id)
-        known = self.orders.get(key, _UNKNOWN)
+        known = self.orders.get(key, UNKNOWN)
         freshness = judge_freshness(known.snapshot, snapshot)
         skus = tuple(self._sku_of(account, line) for line in snapshot.lines)
         packs = _packs_of(account, snapshot)
-        if freshness is Freshness.REPEAT and (skus, packs) != (known.skus, known.packs):
+        made_of = pin_recipes(known, snapshot, skus, self._recipes, self._heir_of)
+        order = known._replace(snapshot=snapshot, skus=skus, packs=packs, components=made_of)
+        problem = check_units(order)
+        if problem is not None:
+            told.slot.resolve(Refusal(code="BADARG", text=f"order={snapshot.order_id} {problem}"))
+            return
+        if freshness is Freshness.REPEAT and order != known._replace(snapshot=snapshot):
             freshness = Freshness.NEWER  # a listing was mapped since: its lines count from now on
         self._listener.order_told(snapshot, freshness, sum(sku is None for sku in skus))
         if freshness is not Freshness.NEWER:
@@ -246,7 +290,6 @@ class OrderDesk:
             else:
                 told.slot.resolve(freshness)
             return
-        order = known._replace(snapshot=snapshot, skus=skus, packs=packs)
         self._put(key, order)
         await self._record(account, known, order, snapshot, told.slot)
 
@@ -255,23 +298,27 @@ class OrderDesk:
         return sku if sku is not None and self._router.knows(sku) else None
 
     async def _record(self, account: Account, known: Order, order: Order, snapshot: OrderSnapshot, slot: Slot) -> None:
-        levels = _levels(known, order, snapshot)
-        recorded = _Recorded(self, known, snapshot, account, _channel_sales(known, snapshot, order.skus), slot)
+        levels = list_levels(known, order, self._recipes)
+        recorded = _Recorded(self, known, snapshot, account, list_channel_sales(known, order), slot)
         self._undecided[snapshot.account, snapshot.order_id] = recorded
         if not levels:
-            event = OrderRecorded(at=self._clock.now(), snapshot=snapshot, skus=order.skus, packs=order.packs)
+            event = OrderRecorded(
+                at=self._clock.now(),
+                snapshot=snapshot,
+                skus=order.skus,
+                packs=order.packs,
+                components=order.components,
+            )
             self._journal.enqueue((event,), lambda _position: recorded.resolve(None))
             return
-        causes = tuple(
-            (sku, *account.cause_of_oversell(sku, snapshot.placed_at)) for sku in dict.fromkeys(x.sku for x in levels)
-        )
         command = RecordOrder(
             snapshot=snapshot,
             skus_of_lines=order.skus,
             packs_of_lines=order.packs,
+            components_of_lines=order.components,
             levels=levels,
             locations=account.locations,
-            causes=causes,
+            causes=_name_causes(account, order, snapshot, dict.fromkeys(level.sku for level in levels)),
         )
         await self._router.submit(command, recorded)
 
@@ -339,46 +386,14 @@ def _packs_of(account: Account, snapshot: OrderSnapshot) -> tuple[int, ...]:
     return packs if any(units != 1 for units in packs) else ()
 
 
-def _levels(known: Order, order: Order, snapshot: OrderSnapshot) -> tuple[DemandLevel, ...]:
-    """Lines that end or give back come first, so that what they free is there for the others (lessons C1, C6)."""
-    packs = order.packs or (1,) * len(snapshot.lines)
-    now = {
-        (line.line_id, sku): DemandLevel(
-            line_id=line.line_id,
-            sku=sku,
-            open_units=line.open_units * units,
-            shipped=line.shipped * units,
-            returned=line.returned * units,
-        )
-        for line, sku, units in zip(snapshot.lines, order.skus, packs, strict=True)
-        if sku is not None
-    }
-    ended = {(line_id, sku): DemandLevel(line_id=line_id, sku=sku) for line_id, sku in known.hold_lines}
-    if known.snapshot is not None:
-        for line, sku in zip(known.snapshot.lines, known.skus, strict=True):
-            if sku is not None:
-                ended[line.line_id, sku] = DemandLevel(line_id=line.line_id, sku=sku)
-    for key in now:
-        ended.pop(key, None)
-    return (*ended.values(), *sorted(now.values(), key=lambda level: level.open_units + level.shipped))
-
-
-def _channel_sales(known: Order, snapshot: OrderSnapshot, skus: tuple[Sku | None, ...]) -> list[ChannelSale]:
-    """How the channel's own count of each SKU changed between two snapshots."""
-    change: dict[Sku, int] = {}
-    for sign, state, lines_skus in ((1, snapshot, skus), (-1, known.snapshot, known.skus)):
-        if state is None:
-            continue
-        for line, sku in zip(state.lines, lines_skus, strict=True):
-            if sku is not None:
-                change[sku] = change.get(sku, 0) + sign * _taken_by_channel(state, line)
-    return [
-        ChannelSale(account=snapshot.account, sku=sku, units=units, channel_at=snapshot.modified_at)
-        for sku, units in change.items()
-    ]
-
-
-def _taken_by_channel(snapshot: OrderSnapshot, line: OrderLine) -> int:
-    """Units a channel has taken out of what it shows: a held order's are not, by every channel known so far."""
-    open_units = line.open_units if snapshot.held_until is None else 0
-    return open_units + line.shipped - line.returned
+def _name_causes(
+    account: Account, order: Order, snapshot: OrderSnapshot, skus: Iterable[Sku]
+) -> tuple[tuple[Sku, str, str], ...]:
+    """Say for each SKU why its account could have sold too much of it: by the listing it was sold as (lesson F6)."""
+    listed = list_sold_as(order)
+    causes: list[tuple[Sku, str, str]] = []
+    for sku in skus:
+        sold_as = listed.get(sku, sku)
+        cause, detail = account.cause_of_oversell(sold_as, snapshot.placed_at)
+        causes.append((sku, cause, detail if sold_as == sku else f"sold as {sold_as}: {detail}"))
+    return tuple(causes)

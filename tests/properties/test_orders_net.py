@@ -1,5 +1,6 @@
 """Lessons B and C for all histories: whatever order snapshots arrive in, stock follows the newest."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from engine.actors.router import Waiter
-from engine.domain.commands import CommitHold, ReleaseHold
+from engine.domain.commands import CommitHold, Refusal, ReleaseHold
 from engine.domain.orders import OrderLine, OrderSnapshot
 from engine.domain.units import HoldId, Sku
 from tests.fakes.books import place_hold
@@ -93,6 +94,108 @@ def test_any_sequence_of_snapshots_nets_to_the_newest(
         await tell_all(snapshots, arrivals, at_once=at_once)
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+# -- bundles
+
+BUNDLE_STOCK = {"A": 400, "B": 400, "K": 0, "L": 0}
+RECIPES: tuple[dict[str, int], ...] = ({"A": 1, "B": 2}, {"A": 3}, {"B": 1}, {"L": 2, "A": 1}, {})
+"""Of K; L is three of B."""
+
+
+@st.composite
+def bundle_lives(draw: st.DrawFn) -> list[OrderSnapshot | int]:
+    """Snapshots with bundles among the lines, and new recipes of K in between; at the end all of it is given back."""
+    life: list[OrderSnapshot | int] = []
+    for second in range(draw(st.integers(1, 5))):
+        if draw(st.booleans()):
+            life.append(draw(st.integers(0, len(RECIPES) - 1)))
+        drawn = [
+            order_line(draw(st.sampled_from("KKLA")), line.ordered, line=line.line_id, cancelled=line.cancelled,
+                       shipped=line.shipped, returned=line.returned)
+            for line in draw(lines())
+        ]  # fmt: skip
+        life.append(order(*drawn, second=second, held_until=draw(st.sampled_from((None, None, FAR)))))
+    return life
+
+
+Pins = dict[tuple[str, str | None], Counter[str]]
+
+
+def owed_by(snapshot: OrderSnapshot, pins: Pins) -> dict[str, tuple[int, int, int]]:
+    """Sum what each SKU with stock has to give, line by line and unit by unit."""
+    claimed: Counter[str] = Counter()
+    gone: Counter[str] = Counter()
+    for line in snapshot.lines:
+        for sku, each in pins[line.line_id, line.sku].items():
+            claimed[sku] += line.open_units * each
+            gone[sku] += (line.shipped - line.returned) * each
+    return {
+        sku: (on_hand - gone[sku], 0, claimed[sku]) if snapshot.held_until else (on_hand - gone[sku], claimed[sku], 0)
+        for sku, on_hand in BUNDLE_STOCK.items()
+    }
+
+
+async def live_and_end(life: list[OrderSnapshot | int], late: list[int]) -> None:
+    recipe: Counter[str] = Counter({"K": 1})  # no bundle yet
+    pins: Pins = {}
+    told: list[OrderSnapshot] = []
+    async with Engine().checked() as engine:
+        await engine.stock(**BUNDLE_STOCK)
+        await engine.recipe("L", B=3)
+        for step in life:
+            if isinstance(step, int):
+                answer = await engine.recipe("K", RECIPES[step])
+                if not isinstance(answer, Refusal):  # K has units of its own: sold while it was no bundle
+                    recipe = unpack(RECIPES[step]) if RECIPES[step] else Counter({"K": 1})
+                continue
+            told.append(step)
+            today = {"K": recipe, "L": Counter({"B": 3}), "A": Counter({"A": 1})}
+            before, pins = pins, {}
+            for line in step.lines:
+                assert line.sku is not None
+                pinned = before.get((line.line_id, line.sku))
+                plain_then = pinned == Counter({"K": 1}) and recipe != pinned and not shipped_in(told[:-1], line)
+                pins[line.line_id, line.sku] = today[line.sku] if pinned is None or plain_then else pinned
+            await engine.tell(step)
+            figures = owed_by(step, pins)
+            assert engine.figures("K")[1:] == figures.pop("K")[1:]  # while it was no bundle, more left than was there
+            assert {sku: engine.figures(sku) for sku in figures} == figures
+        for index in late:
+            await engine.tell(told[index % len(told)])
+        newest = told[-1]
+        ended = [
+            order_line(line.sku, line.ordered, line=line.line_id, cancelled=line.ordered - line.shipped,
+                       shipped=line.shipped, returned=line.shipped)
+            for line in newest.lines
+        ]  # fmt: skip
+        await engine.tell(order(*ended, second=99))
+        for sku in ("A", "B", "L"):
+            assert engine.figures(sku) == (BUNDLE_STOCK[sku], 0, 0), "C3, F5: given back once, and all of it"
+        assert engine.figures("K")[1:] == (0, 0)
+
+
+def shipped_in(told: list[OrderSnapshot], line: OrderLine) -> bool:
+    """Whether units of the line had left when it was told last."""
+    last = told[-1].lines if told else ()
+    return any(each.shipped for each in last if (each.line_id, each.sku) == (line.line_id, line.sku))
+
+
+def unpack(recipe: dict[str, int]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for sku, each in recipe.items():
+        found["B" if sku == "L" else sku] += 3 * each if sku == "L" else each
+    return found
+
+
+@pytest.mark.slow
+@settings(max_examples=80, deadline=None)
+@given(life=bundle_lives(), late=st.lists(st.integers(0, 4), max_size=4))
+def test_orders_of_bundles_net_to_nothing_whatever_their_recipes_become(
+    life: list[OrderSnapshot | int], late: list[int]
+) -> None:
+    """Lessons C3, C4, F3, F5: each line moves what it was sold as, up and down, whatever the recipe is by then."""
+    trio.run(live_and_end, life, late, clock=MockClock(autojump_threshold=0))
 
 
 async def check_out(steps: list[str], units: int) -> None:
