@@ -3,33 +3,29 @@
 The first line names the columns, in any order; upper case and blanks in their names do not matter.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from config.rules import show
 from config.walk import did_you_mean, unknown_id
+from engine.domain.importing import SkuRow
 from engine.domain.units import UNITS_MAX, check_identifier
+from ops.cli.csvcells import split_pair, split_raw
+from ops.cli.csvitems import ATTRIBUTE, COLUMNS, PRICE, read_item
 from ops.cli.csvtext import BadRow, Sheet
 
 SAFETY_STOCK: Final = "safety_stock"
+TICK_ROWS: Final = 1000
+"""Rows between two words about progress."""
 _PER_LOCATION: Final = f"{SAFETY_STOCK}:"
 """Start of the name of a column with the safety stock of one location."""
 
 
 class _Row(msgspec.Struct, tag_field="kind", omit_defaults=True):
     """One row as `IMPORT STAGE` takes it."""
-
-
-class SkuRow(_Row, tag="sku"):
-    """A line of the catalogue."""
-
-    sku: str
-    name: str
-    safety_stock: dict[str, int] | None = None
-    """Units by location; None: the file does not say."""
 
 
 class ListingRow(_Row, tag="listing"):
@@ -49,7 +45,18 @@ class StockRow(_Row, tag="stock"):
     on_hand: int
 
 
-Row = SkuRow | ListingRow | StockRow
+class RecipeRow(_Row, tag="recipe"):
+    """One component of a bundle."""
+
+    sku: str
+    component: str
+    quantity: int
+    together: bool = False
+
+
+Row = SkuRow | ListingRow | StockRow | RecipeRow
+R = TypeVar("R")
+"""What a table's rows become."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -57,13 +64,15 @@ class Known(msgspec.Struct, frozen=True):
 
     locations: tuple[str, ...]
     accounts: tuple[str, ...]
+    clear: bool = False
+    """Whether an empty cell of the catalogue clears its field."""
 
 
-class Parsed(msgspec.Struct, frozen=True):
+class Parsed(msgspec.Struct, Generic[R], frozen=True):
     """What a file holds."""
 
     file: str
-    rows: list[Row]
+    rows: list[R]
     lines: list[int]
     """Where each row stands."""
     columns: dict[str, str]
@@ -72,7 +81,7 @@ class Parsed(msgspec.Struct, frozen=True):
 
     def locate(self, row: int, field: str) -> tuple[int, str]:
         """Return line and column of a row's field, as the daemon names it: `on_hand`, `safety_stock.berlin`."""
-        name = field.replace(".", ":", 1)
+        name = field.replace(".", ":", 1).replace("prices:", PRICE).replace("attributes:", ATTRIBUTE)
         column = self.columns.get(name) or self.columns.get(field.partition(".")[0]) or field
         return self.lines[row], column
 
@@ -86,6 +95,11 @@ class Cells:
         self._cells = cells
         self.known = known
         self.bad: list[tuple[str, str]] = []
+
+    @property
+    def by_column(self) -> Mapping[str, str]:
+        """Every cell by our name of its column."""
+        return self._cells
 
     def get(self, column: str) -> str:
         """Return a cell, empty when the file has no such column."""
@@ -115,10 +129,11 @@ class Cells:
     def safety_stock(self) -> dict[str, int] | None:
         """Gather units by location from `berlin=2;hamburg=1` and the columns of single locations."""
         found: dict[str, int] = {}
-        for part in filter(None, map(str.strip, self.get(SAFETY_STOCK).split(";"))):
-            location, equals, text = (piece.strip() for piece in part.partition("="))
-            if not equals:
-                self.bad.append((SAFETY_STOCK, f"{show(part)}: must be location=units, with ; between several"))
+        for part in split_raw(self.get(SAFETY_STOCK)):
+            location, text = split_pair(part) or ("", "")
+            if not location:
+                problem = f"{show(part.strip())}: must be location=units, with ; between several"
+                self.bad.append((SAFETY_STOCK, problem))
             elif location not in self.known.locations:
                 self.bad.append((SAFETY_STOCK, _unknown("location", location, self.known.locations)))
             elif location in found:
@@ -135,21 +150,20 @@ class Cells:
         return found or None
 
 
-class Table(msgspec.Struct, frozen=True):
+class Table(msgspec.Struct, Generic[R], frozen=True):
     """One kind of file."""
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
     key: tuple[str, ...]
-    """Columns that together may appear once."""
-    build: Callable[[Cells], Row]
+    """Columns that together may appear once; none: every row stands for itself."""
+    build: Callable[[Cells], R]
 
 
 def _sku_row(cells: Cells) -> SkuRow:
-    name = " ".join(cells.get("name").split())  # shops let line breaks slip into names
-    if not name.isprintable():
-        cells.bad.append(("name", f"{show(name)}: has control characters"))
-    return SkuRow(sku=cells.identifier("sku"), name=name, safety_stock=cells.safety_stock())
+    row, bad = read_item(cells.identifier("sku"), cells.by_column, cells.safety_stock(), clear=cells.known.clear)
+    cells.bad += bad
+    return row
 
 
 def _listing_row(cells: Cells) -> ListingRow:
@@ -169,21 +183,39 @@ def _stock_row(cells: Cells) -> StockRow:
     )
 
 
-CATALOGUE: Final = Table(("sku", "name"), (SAFETY_STOCK,), ("sku",), _sku_row)
-"""`safety_stock` as `berlin=2;hamburg=1`, or a column `safety_stock:<location>` for each."""
+def _recipe_row(cells: Cells) -> RecipeRow:
+    together = cells.get("together").lower() or "no"
+    if together not in {"yes", "no"}:
+        cells.bad.append(("together", f"{show(together)}: must be yes or no"))
+    return RecipeRow(
+        sku=cells.identifier("sku"),
+        component=cells.identifier("component"),
+        quantity=cells.units("quantity", cells.get("quantity"), least=1),
+        together=together == "yes",
+    )
+
+
+CATALOGUE: Final = Table(("sku",), (*COLUMNS, SAFETY_STOCK), ("sku",), _sku_row)
+"""`safety_stock` as `berlin=2;hamburg=1`, or a column `safety_stock:<location>` for each; likewise `attributes` and
+`attribute:<name>`; `price:<account>`."""
 LISTINGS: Final = Table(("account", "listing", "sku"), ("pack_units",), ("account", "listing"), _listing_row)
 """`pack_units`: units in one piece of the listing; 1 when empty."""
 STOCK: Final = Table(("sku", "location", "on_hand"), (), ("sku", "location"), _stock_row)
+RECIPES: Final = Table(("sku", "component", "quantity"), ("together",), ("sku", "component"), _recipe_row)
+"""All rows of a bundle are its recipe. `together`: yes, its components must come from one location; no when empty."""
 
 
-def parse(table: Table, content: bytes, file: str, known: Known) -> Parsed:
+def parse(
+    table: Table[R], content: bytes, file: str, known: Known, tick: Callable[[int], None] = lambda _rows: None
+) -> Parsed[R]:
     """Read one file.
 
     Args:
-        table: `CATALOGUE`, `LISTINGS` or `STOCK`.
+        table: `CATALOGUE`, `LISTINGS`, `STOCK` or `RECIPES`.
         content: the whole file.
         file: how messages name it.
         known: ids that rows may name.
+        tick: told now and then how many rows were read.
 
     Returns:
         The good rows and every problem; a file with a problem is not to be used, in whole or in part.
@@ -192,7 +224,7 @@ def parse(table: Table, content: bytes, file: str, known: Known) -> Parsed:
     records = iter(sheet)
     line, header = next(records, (1, []))
     columns = _read_header(table, sheet, line, header, known)
-    parsed = Parsed(file, [], [], {name: header[n] for n, name in enumerate(columns) if name}, sheet.bad)
+    parsed: Parsed[R] = Parsed(file, [], [], {name: header[n] for n, name in enumerate(columns) if name}, sheet.bad)
     if not set(table.required) <= set(columns):
         return parsed  # rows cannot be judged without them
     seen: dict[tuple[str, ...], int] = {}
@@ -203,16 +235,18 @@ def parse(table: Table, content: bytes, file: str, known: Known) -> Parsed:
         cells = Cells(found, known)
         row = table.build(cells)
         key = tuple(found[name] for name in table.key)
-        if (first := seen.setdefault(key, line)) != line:
+        if key and (first := seen.setdefault(key, line)) != line:
             cells.bad.append((table.key[-1], f"the same {' and '.join(table.key)} as in line {first}"))
         for column, problem in cells.bad:
             sheet.note(line, parsed.columns.get(column, column), problem)
         parsed.rows.append(row)
         parsed.lines.append(line)
+        if len(parsed.rows) % TICK_ROWS == 0:
+            tick(len(parsed.rows))
     return parsed
 
 
-def _read_header(table: Table, sheet: Sheet, line: int, header: list[str], known: Known) -> list[str]:
+def _read_header(table: Table[Any], sheet: Sheet, line: int, header: list[str], known: Known) -> list[str]:
     """Return our name for each column, empty for one that is not ours, and note what is wrong with the line."""
     wanted = (*table.required, *table.optional)
     if not header:
@@ -241,6 +275,11 @@ def _column_name(spelled: str) -> str:
 def _column_problem(name: str, wanted: tuple[str, ...], known: Known) -> str | None:
     if name in wanted:
         return None
+    if SAFETY_STOCK in wanted and name.startswith(PRICE):
+        account = name.removeprefix(PRICE)
+        return None if account in known.accounts else _unknown("account", account, known.accounts)
+    if SAFETY_STOCK in wanted and name.startswith(ATTRIBUTE):
+        return None if name != ATTRIBUTE else "must name an attribute, as in attribute:colour"
     if SAFETY_STOCK in wanted and name.startswith(_PER_LOCATION):
         location = name.removeprefix(_PER_LOCATION)
         return None if location in known.locations else _unknown("location", location, known.locations)

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from ops.cli.csvcells import unguard
+
 _DELIMITERS: Final = ",;\t"
 """Spreadsheets write semicolons where the comma is the decimal sign."""
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -45,7 +47,7 @@ class Sheet:
         while True:
             line = self._reader.line_num + 1
             try:
-                cells = [cell.strip() for cell in next(self._reader)]
+                cells = [unguard(cell.strip()) for cell in next(self._reader)]
             except StopIteration:
                 return
             except csv.Error as error:

@@ -4,24 +4,27 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import msgspec
 
 from config.schema import Settings
 from ops.cli.client import Client, Map, as_map
-from ops.cli.csvfiles import CATALOGUE, LISTINGS, STOCK, Known, Parsed, Row, parse
+from ops.cli.csvfiles import CATALOGUE, LISTINGS, RECIPES, STOCK, Known, Parsed, Row, Table, parse
 from ops.cli.csvtext import BadRow
 from ops.cli.errors import Refusal, RowsRefused, Unreachable, Unusable
 from ops.cli.invocation import Invocation
 from ops.cli.present import print_json
+from ops.cli.progress import WORTH_TELLING, progress
 from ops.cli.session import connected, data_options, load_client_settings
 
 CHUNK_BYTES: Final = 1 << 20
 """Rows in one `IMPORT STAGE`; large enough to be quick, small enough for the daemon's other clients."""
 _SPARE_BYTES: Final = 1024
 """What the words before the rows take of `socket.command_bytes_max`."""
+_CHECK_ROWS: Final = 5000
+"""Rows in one `IMPORT CHECK`: a second of the daemon's time, in slices."""
 _APPLY_SECONDS_MAX: Final = 600.0
 _SHOWN_MAX: Final = 1000
 """Bad rows printed for people; --json prints all."""
@@ -31,9 +34,11 @@ _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.command("import")
 @data_options
-@click.option("--catalogue", type=_FILE, help="sku, name, optionally safety_stock or safety_stock:<location>.")
+@click.option("--catalogue", type=_FILE, help="sku, and any of name, category, barcodes, cost, ...: docs/catalogue.md.")
 @click.option("--listings", type=_FILE, help="account, listing, sku, optionally pack_units.")
 @click.option("--stock", type=_FILE, help="sku, location, on_hand: opening stock.")
+@click.option("--recipes", type=_FILE, help="sku, component, quantity, optionally together: what bundles are made of.")
+@click.option("--clear", is_flag=True, help="An empty cell of the catalogue clears its field.")
 @click.option("--dry-run", is_flag=True, help="Check the files, send nothing.")
 @click.pass_context
 def import_(
@@ -43,19 +48,26 @@ def import_(
     catalogue: Path | None,
     listings: Path | None,
     stock: Path | None,
+    recipes: Path | None,
+    clear: bool,
     dry_run: bool,
 ) -> None:
-    """Bring in SKUs, listings and opening stock from CSV files: all rows or none.
+    """Bring in SKUs, listings, opening stock and recipes from CSV files: all rows or none.
 
-    The first line names the columns, in any order. Safety stock is written as "berlin=2;hamburg=1", or in one column
-    per location, safety_stock:berlin. Every bad row is named by file, line and column.
+    The first line names the columns, in any order. A column that is left out changes nothing, and neither does an
+    empty cell unless --clear says so. Safety stock is written as "berlin=2;hamburg=1", or in one column per location,
+    safety_stock:berlin; attributes likewise, prices as price:<account>; several barcodes or images with ; between
+    them. Every bad row is named by file, line and column.
     """
-    given = [(table, path) for table, path in ((CATALOGUE, catalogue), (LISTINGS, listings), (STOCK, stock)) if path]
+    files = ((CATALOGUE, catalogue), (LISTINGS, listings), (STOCK, stock), (RECIPES, recipes))
+    given = [(table, path) for table, path in files if path]
     if not given:
-        raise click.UsageError("nothing to import: give --catalogue, --listings or --stock")
+        raise click.UsageError("nothing to import: give --catalogue, --listings, --stock or --recipes")
     settings = load_client_settings(invocation)
-    known = Known(tuple(place.id for place in settings.locations), tuple(account.id for account in settings.accounts))
-    sheets = [parse(table, path.read_bytes(), str(path), known) for table, path in given]
+    known = Known(
+        tuple(place.id for place in settings.locations), tuple(account.id for account in settings.accounts), clear
+    )
+    sheets = [_read(table, path, known) for table, path in given]
     bad = [row for sheet in sheets for row in sheet.bad]
     if bad:
         _report(ctx, invocation, bad, Unusable)
@@ -76,6 +88,12 @@ def import_(
         click.echo(f"changed: {', '.join(f'{what} {count}' for what, count in counts.items())}")
 
 
+def _read(table: Table[Any], path: Path, known: Known) -> Parsed[Any]:
+    content = path.read_bytes()
+    with progress(f"reading {path}", content.count(b"\n")) as tick:
+        return parse(table, content, str(path), known, tick)
+
+
 class BadRows(Exception):
     """The daemon found rows that it cannot take."""
 
@@ -85,7 +103,7 @@ class BadRows(Exception):
         self.rows = rows
 
 
-def send(client: Client, sheets: Sequence[Parsed], import_id: str, chunk_bytes: int) -> Map:
+def send(client: Client, sheets: Sequence[Parsed[Row]], import_id: str, chunk_bytes: int) -> Map:
     """Stage every row and apply them together.
 
     Returns:
@@ -95,9 +113,16 @@ def send(client: Client, sheets: Sequence[Parsed], import_id: str, chunk_bytes: 
         BadRows: nothing was applied.
         Refusal, Unreachable: nothing was applied, unless the connection broke during the last command.
     """
+    rows = [row for sheet in sheets for row in sheet.rows]
     try:
-        for chunk in build_chunks([row for sheet in sheets for row in sheet.rows], chunk_bytes):
-            client.call("IMPORT", "STAGE", import_id, chunk)
+        with progress("sending", len(rows)) as tick:
+            sent = 0
+            for chunk, count in build_chunks(rows, chunk_bytes):
+                client.call("IMPORT", "STAGE", import_id, chunk)
+                sent += count
+                tick(sent)
+        if len(rows) >= WORTH_TELLING:
+            _check(client, import_id, len(rows))
         return as_map(client.call("IMPORT", "APPLY", import_id, seconds_max=_APPLY_SECONDS_MAX))
     except BaseException as error:
         with suppress(Refusal, Unreachable):
@@ -107,18 +132,28 @@ def send(client: Client, sheets: Sequence[Parsed], import_id: str, chunk_bytes: 
         raise
 
 
-def build_chunks(rows: Sequence[Row], bytes_max: int) -> Iterator[bytes]:
-    """Yield rows as JSON lists of at most `bytes_max`; a row that is longer goes alone."""
+def _check(client: Client, import_id: str, total: int) -> None:
+    """Let the daemon read and plan the rows a few at a time, which is what takes long."""
+    with progress("checking", total) as tick:
+        done = False
+        while not done:
+            answer = as_map(client.call("IMPORT", "CHECK", import_id, "ROWS", str(_CHECK_ROWS)))
+            done = bool(answer["done"])
+            tick(int(answer["checked"]))
+
+
+def build_chunks(rows: Sequence[Row], bytes_max: int) -> Iterator[tuple[bytes, int]]:
+    """Yield rows as JSON lists of at most `bytes_max`, with their number; a row that is longer goes alone."""
     chunk: list[bytes] = []
     size = 2  # the brackets
     for row in map(msgspec.json.encode, rows):
         if chunk and size + len(row) + 1 > bytes_max:
-            yield b"[" + b",".join(chunk) + b"]"
+            yield b"[" + b",".join(chunk) + b"]", len(chunk)
             chunk, size = [], 2
         chunk.append(row)
         size += len(row) + 1
     if chunk:
-        yield b"[" + b",".join(chunk) + b"]"
+        yield b"[" + b",".join(chunk) + b"]", len(chunk)
 
 
 def _chunk_bytes(settings: Settings) -> int:
@@ -133,7 +168,7 @@ class _Found(msgspec.Struct):
     field: str = ""
 
 
-def _locate(refusal: Refusal, sheets: Sequence[Parsed]) -> list[BadRow]:
+def _locate(refusal: Refusal, sheets: Sequence[Parsed[Row]]) -> list[BadRow]:
     """Say where the rows that the daemon counted stand in the files."""
     try:
         found = msgspec.json.decode(refusal.text, type=list[_Found])

@@ -113,7 +113,7 @@ async def test_the_same_number_again_is_sent_again(
         await stage.expect("A-1", shown=10)
         await stage.client.call("ADJUST", "damaged", "A-1", "main", -1, "damaged")
         await stage.expect("A-1", shown=9)
-        await stage.client.call("ADJUST", "mended", "A-1", "main", 1, "mended")
+        await stage.client.call("ADJUST", "mended", "A-1", "main", 1, "found: mended")
         await stage.expect("A-1", shown=10)
         assert (await shops[0].state())["skus"]["A-1"]["api_writes"] == 3
         pushes = stage.events(PushPlanned)

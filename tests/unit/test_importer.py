@@ -7,6 +7,7 @@ from adapters.store.memory import MemoryStore
 from engine.actors.router import Waiter
 from engine.domain.commands import Refusal
 from engine.domain.units import DIRECT, Sku
+from ops.importer import Staged
 from ops.node import Node
 from tests.fakes.clocks import NoonClock
 from tests.fakes.orders import order, order_line
@@ -18,9 +19,10 @@ HAMBURG = {"kind": "stock", "sku": "A", "location": "hamburg", "on_hand": 5}
 
 
 async def apply(node: Node, *chunks: list[object] | bytes) -> object:
-    return await node.importer.apply(
-        [each if isinstance(each, bytes) else msgspec.json.encode(each) for each in chunks]
-    )
+    staged = Staged()
+    for each in chunks:
+        staged.add(each if isinstance(each, bytes) else msgspec.json.encode(each))
+    return await node.importer.apply(staged)
 
 
 def problems(answer: object) -> list[tuple[int, str, str]]:
@@ -32,9 +34,9 @@ def problems(answer: object) -> list[tuple[int, str, str]]:
 async def test_an_import_is_one_frame_and_a_repeat_is_none(autojump_clock: MockClock) -> None:
     store = MemoryStore()
     async with running_node(settings_for(None), store, clock=NoonClock(), serve=False) as node:
-        assert await apply(node, [ADD], [HAMBURG]) == {"skus": 1, "listings": 0, "stock": 1}
+        assert await apply(node, [ADD], [HAMBURG]) == {"skus": 1, "items": 0, "listings": 0, "stock": 1, "recipes": 0}
         assert len(store.frames) == 1
-        assert await apply(node, [HAMBURG, ADD]) == {"skus": 0, "listings": 0, "stock": 0}
+        assert await apply(node, [HAMBURG, ADD]) == {"skus": 0, "items": 0, "listings": 0, "stock": 0, "recipes": 0}
         assert len(store.frames) == 1
 
 
