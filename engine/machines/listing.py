@@ -58,6 +58,7 @@ TRANSITIONS: dict[tuple[State, Change], State] = {
     (State.IN_FLIGHT, Change.ACCEPTED): State.ACCEPTED,
     (State.IN_FLIGHT, Change.FAILED): State.DIRTY,
     (State.IN_FLIGHT, Change.LOCKED): State.LOCKED,
+    (State.DIRTY, Change.LOCKED): State.LOCKED,  # known before anything is sent
     (State.IN_FLIGHT, Change.REFUSED): State.REFUSED,
     (State.ACCEPTED, Change.VERIFIED): State.VERIFIED,
     (State.DRIFTED, Change.VERIFIED): State.VERIFIED,
@@ -115,7 +116,7 @@ class Listing:
     """A mapped listing. `Listings` applies events to the upper half, the publisher keeps the lower half."""
 
     __slots__ = (
-        "changed_at", "checks", "given_back", "given_up", "last", "listing_id", "loose_until", "moved_seconds",
+        "changed_at", "checks", "dark", "given_back", "given_up", "last", "listing_id", "loose_until", "moved_seconds",
         "not_before", "offer", "owed", "pack_units", "pushed", "read_at", "read_seconds", "reason", "shown", "sku",
         "sold", "solo", "source", "state", "strikes", "touched_seconds", "tries", "verified_quantity", "version",
     )  # fmt: skip
@@ -137,6 +138,8 @@ class Listing:
         """Drifts in a row."""
         self.owed = False
         """To be written even if the number equals the last one: the channel may show another one."""
+        self.dark = False
+        """Verified at zero: nobody can buy it there."""
         self.verified_quantity: int | None = None
         """The last number that was seen at the channel after we had sent it."""
 

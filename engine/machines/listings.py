@@ -19,6 +19,7 @@ from engine.domain.events import (
 )
 from engine.domain.units import AccountId, Instant, ListingId, Sku
 from engine.machines.listing import SETTLED, Change, Listing, Push, State
+from engine.machines.pushing import Alone, Around
 
 PUSHES_MAX = 20
 """Pushes remembered per listing, as EXPLAIN promises."""
@@ -28,6 +29,8 @@ HISTORIES_MAX = 10_000
 
 SKU_MATCH = "sku match"
 IMPORT = "import"
+MERGE = "merge"
+"""Its SKU was merged into another one: followed like a match by SKU, and not taken in before it is durable."""
 
 
 class Unmatched(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,9 +45,10 @@ class Unmatched(msgspec.Struct, frozen=True, kw_only=True):
 class Listings:
     """Who sells what, and what was sent. `apply` is the only way in, live and in replay alike."""
 
-    def __init__(self, account: AccountId) -> None:
-        """Start with nothing mapped."""
+    def __init__(self, account: AccountId, around: Around | None = None) -> None:
+        """Start with nothing mapped; `around` hears which SKUs are verified at zero."""
         self.account = account
+        self._around: Around = around or Alone()
         self.paused: str | None = None
         """Why nothing is pushed; None: it is."""
         self.orders_through: Instant | None = None
@@ -53,7 +57,8 @@ class Listings:
         """Mapped listings by standing."""
         self._mapped: dict[ListingId, Listing] = {}
         self._dropped: dict[ListingId, Listing] = {}
-        self._of_sku: dict[Sku, dict[ListingId, Listing]] = {}
+        self._of_sku: dict[Sku, tuple[Listing, ...]] = {}
+        """In the order of their mapping; mostly one, so a tuple and not a table, of which there would be too many."""
         self._pushes: OrderedDict[ListingId, deque[Push]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -62,14 +67,23 @@ class Listings:
     def __iter__(self) -> Iterator[Listing]:
         return iter(self._mapped.values())
 
+    def walk(self) -> Iterator[Listing]:
+        """Yield every mapped listing, a step at a time; some come twice when a mapping comes or goes meanwhile.
+
+        A copy of a hundred thousand would keep everybody waiting for some milliseconds.
+        """
+        try:
+            yield from self._mapped.values()
+        except RuntimeError:  # the table has changed: all of them once more, as they are now
+            yield from tuple(self._mapped.values())
+
     def get(self, listing_id: ListingId) -> Listing | None:
         """Return a mapped listing."""
         return self._mapped.get(listing_id)
 
     def of(self, sku: Sku) -> tuple[Listing, ...]:
         """Return the listings that sell a SKU, in the order of their mapping."""
-        listings = self._of_sku.get(sku)
-        return () if listings is None else tuple(listings.values())
+        return self._of_sku.get(sku, ())
 
     def pushes(self, listing_id: ListingId) -> tuple[Push, ...]:
         """Return the last pushes of a listing, the oldest first."""
@@ -80,9 +94,18 @@ class Listings:
         before = listing.standing
         moved = listing.step(change)
         if moved and listing.listing_id in self._mapped:
-            self.standings[before] -= 1
-            self.standings[listing.standing] += 1
+            after = listing.standing
+            if after is not before:
+                self.standings[before] -= 1
+                self.standings[after] += 1
+            if listing.dark is not (listing.state is State.VERIFIED and listing.pushed == 0):
+                listing.dark = not listing.dark
+                self._tell_dark(listing.sku)
         return moved
+
+    def _tell_dark(self, sku: Sku) -> None:
+        listings = self.of(sku)
+        self._around.darkened(sku, selling=bool(listings), dark=all(listing.dark for listing in listings))
 
     def apply(self, event: Event) -> None:
         """Take in what has happened; events of other accounts and of other kinds change nothing."""
@@ -122,8 +145,9 @@ class Listings:
             self._forget_sku(listing)
         listing.sku, listing.pack_units, listing.source = event.sku, event.pack_units, event.source
         listing.owed = listing.owed or listing.version > 0
-        self._of_sku.setdefault(event.sku, {})[event.listing_id] = listing
+        self._of_sku[event.sku] = (*self._of_sku.get(event.sku, ()), listing)
         self.unmatched.pop(event.listing_id, None)
+        self._tell_dark(event.sku)
 
     def _drop(self, listing_id: ListingId) -> None:
         listing = self._mapped.pop(listing_id, None)
@@ -133,10 +157,12 @@ class Listings:
             self._dropped[listing_id] = listing  # its versions go on where they were, should it ever come back
 
     def _forget_sku(self, listing: Listing) -> None:
-        siblings = self._of_sku[listing.sku]
-        del siblings[listing.listing_id]
-        if not siblings:
+        siblings = tuple(each for each in self._of_sku[listing.sku] if each is not listing)
+        if siblings:
+            self._of_sku[listing.sku] = siblings
+        else:
             del self._of_sku[listing.sku]
+        self._tell_dark(listing.sku)
 
     def _plan(self, event: PushPlanned) -> None:
         listing = self._known(event.listing_id)

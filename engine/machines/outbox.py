@@ -1,5 +1,6 @@
 """Which listings wait to be written, and since when: settling, put off, ready, or held until orders are caught up."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 from engine.domain.units import ListingId
@@ -8,8 +9,11 @@ from engine.machines.listing import Listing
 from engine.machines.listings import Listings
 from engine.machines.pushing import Candidate, Priority, PushTerms
 
-LOOK_MAX = 500
-"""Listings moved at one go: a few milliseconds, so that a hundred thousand changes do not stop the daemon."""
+LOOK_MAX = 100
+"""Listings moved at one go: a millisecond, so that a hundred thousand changes do not stop the daemon."""
+
+READY_MIN = 100
+"""Bulk work is ranked when fewer than this are ready: a call or two ahead, not a hundred thousand heap entries."""
 
 
 class Outbox:
@@ -27,10 +31,21 @@ class Outbox:
         self._later: Agenda[ListingId] = Agenda()
         self._ready = BatchQueue()
         self._held = BatchQueue()
+        self._falling: OrderedDict[ListingId, None] = OrderedDict()
+        self._rising: OrderedDict[ListingId, None] = OrderedDict()
+        """Bulk work, first come first: what an edit of the rules has changed."""
         self._flushing = False
 
     def __contains__(self, listing_id: ListingId) -> bool:
-        return any(listing_id in queue for queue in (self._settling, self._later, self._ready, self._held))
+        return self._waits_alone(listing_id) or listing_id in self._falling or listing_id in self._rising
+
+    def _waits_alone(self, listing_id: ListingId) -> bool:
+        return (
+            listing_id in self._ready
+            or listing_id in self._settling
+            or listing_id in self._later
+            or listing_id in self._held
+        )
 
     def put(self, listing: Listing, now: float) -> None:
         """Let a listing wait for company, for the end of its punishment, or, if it need not wait, for a call."""
@@ -48,6 +63,17 @@ class Outbox:
         else:
             self._ready.put(listing_id, self._batch(listing), self._rank(listing, first))
 
+    def put_bulk(self, listing: Listing, now: float) -> None:
+        """Let a listing that changed with many others wait behind single changes; zero is never bulk (lesson D1)."""
+        listing_id = listing.listing_id
+        if listing.offer == 0 or listing.not_before > now or self._waits_alone(listing_id):
+            self.put(listing, now)
+            return
+        falls = listing.pushed is None or (listing.offer is not None and listing.offer < listing.pushed)
+        queue, other = (self._falling, self._rising) if falls else (self._rising, self._falling)
+        other.pop(listing_id, None)
+        queue[listing_id] = None
+
     def put_off(self, listing: Listing, until: float) -> None:
         """Let a listing wait until then, unless it is put again."""
         self.discard(listing.listing_id)
@@ -62,6 +88,8 @@ class Outbox:
         """Forget a listing."""
         for queue in (self._settling, self._later, self._ready, self._held):
             queue.discard(listing_id)
+        self._falling.pop(listing_id, None)
+        self._rising.pop(listing_id, None)
 
     def flush(self) -> None:
         """Settle nothing that waits now any longer."""
@@ -75,12 +103,29 @@ class Outbox:
                 self._flushing = False
                 listing_id = self._later.pop((now,))
             if listing_id is None:
-                return False
-            listing = self._listings.get(listing_id)
-            if listing is not None and listing.wants_write:
-                first = now if listing.touched_seconds is None else listing.touched_seconds
-                self._ready.put(listing_id, self._batch(listing), self._rank(listing, first))
+                return self._look_at_bulk(now)
+            self._make_ready(listing_id, now)
         return True
+
+    def _look_at_bulk(self, now: float) -> bool:
+        for queue in (self._falling, self._rising):
+            while queue:
+                if len(self._ready) >= READY_MIN:
+                    return False  # whoever takes some looks again
+                listing_id, _ = queue.popitem(last=False)
+                self._make_ready(listing_id, now)
+        return False
+
+    @property
+    def hungry(self) -> bool:
+        """Whether bulk work waits and there is room for it."""
+        return bool(self._falling or self._rising) and len(self._ready) < READY_MIN
+
+    def _make_ready(self, listing_id: ListingId, now: float) -> None:
+        listing = self._listings.get(listing_id)
+        if listing is not None and listing.wants_write:
+            first = now if listing.touched_seconds is None else listing.touched_seconds
+            self._ready.put(listing_id, self._batch(listing), self._rank(listing, first))
 
     def look_at_seconds(self) -> float:
         """Return when the next look is due."""

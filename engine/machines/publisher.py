@@ -11,15 +11,19 @@ from datetime import datetime
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.errors import ChannelError, CredentialsRejected, NotSent, Refused, Throttled
 from engine.domain.events import Event, ListingDropped, ListingMapped
-from engine.domain.offers import ResolvedRule
-from engine.domain.units import AccountId, ListingId, LocationId, Sku
+from engine.domain.offers import Offering
+from engine.domain.units import AccountId, ListingId, Sku
 from engine.machines.backoff import Backoff
 from engine.machines.budget import BudgetTerms, Lane
+from engine.machines.lag import Lag
 from engine.machines.line import Line
+from engine.machines.listing import Listing
 from engine.machines.listings import IMPORT, Listings, Unmatched
 from engine.machines.outbox import LOOK_MAX, Outbox
 from engine.machines.pushes import Pushes
 from engine.machines.pushing import (
+    Alone,
+    Around,
     Call,
     Effect,
     Journal,
@@ -47,9 +51,8 @@ class Publisher:
         self,
         account: AccountId,
         *,
-        locations: Sequence[LocationId],
+        offering: Offering,
         mode: Mode,
-        rules: Callable[[Sku], ResolvedRule],
         push: PushTerms,
         budget: BudgetTerms,
         batch_of: Callable[[ListingId], str],
@@ -58,25 +61,28 @@ class Publisher:
         rng: random.Random,
         listener: PusherListener,
         priority: Priority = rank_by_risk,
+        around: Around | None = None,
     ) -> None:
         """Start with nothing mapped and orders behind: `apply` the past, then `begin`."""
         self.account = account
         self.mode = mode
-        self.listings = Listings(account)
+        self.lag = Lag()
+        self._around: Around = around or Alone()
+        self.listings = Listings(account, self._around)
         self.line = Line(push, budget, rng)
         self.sweep = Sweep(
             push.resync_seconds, Backoff(seconds=push.retry_seconds, seconds_max=push.retry_seconds_max), rng
         )
         self._outbox = Outbox(self.listings, push, batch_of, priority)
-        self._readback = Readback(self.listings, push, batch_of, rng, listener, shadow=mode == "shadow")
+        self._readback = Readback(self.listings, push, batch_of, rng, listener, self.lag, shadow=mode == "shadow")
         self.pushes = Pushes(
             self.listings,
             self.line,
             self._outbox,
             self._readback,
-            locations=locations,
+            offering=offering,
+            around=self._around,
             mode=mode,
-            rules=rules,
             push=push,
             rng=rng,
             listener=listener,
@@ -87,6 +93,8 @@ class Publisher:
         self._rng = rng
         self._news: dict[ListingId, None] = {}
         """Listings that were mapped, or taken over from before a restart, and not looked at since."""
+        self._stale: dict[Sku, None] = {}
+        """SKUs whose offers depend on something else that has changed: quotas, siblings."""
         self._told: list[Effect] = []
         """What to record of hints; at most one mapping per listing."""
         self._more = False
@@ -117,6 +125,19 @@ class Publisher:
         """Note what the channel itself has changed."""
         if sale.account == self.account:
             self.pushes.channel_sale(sale, now)
+
+    def retouch(self, sku: Sku) -> None:
+        """Compute a SKU's offers anew at the next look: they depend on something that has changed elsewhere."""
+        self._stale[sku] = None
+
+    def look_again(self, sku: Sku) -> None:
+        """Read the listings of a SKU before anything else is read."""
+        for listing in self.listings.of(sku):
+            self._readback.look_at(listing, URGENT)
+
+    def offer_anew(self, listings: Iterable[Listing], now: Now) -> int:
+        """Compute offers anew; return how many have changed. The caller chooses how many at a time."""
+        return self.pushes.offer_anew(listings, now)
 
     def orders_caught_up(self) -> None:
         """Let numbers rise."""
@@ -149,7 +170,7 @@ class Publisher:
     # -- what is to be done -------------------------------------------------------------------------------------------
 
     def poll(self, now: Now) -> list[Effect]:
-        """Return what is to be done now; each call is answered by `written`, `stock_read` or `catalogue_read`."""
+        """Return what is to be done now, one call at most; it is answered by `written`, `stock_read` or the like."""
         if self.mode == "off":
             return []
         self.pushes.more = False
@@ -158,17 +179,23 @@ class Publisher:
             listing = self.listings.get(listing_id)
             if listing is not None:
                 self.pushes.touch(listing, None, now, force=True)
-        self._more = self._outbox.look(now.seconds) or bool(self._news)
+        for sku in [sku for sku, _ in zip(self._stale, range(LOOK_MAX), strict=False)]:
+            del self._stale[sku]
+            for listing in self.listings.of(sku):
+                self.pushes.touch(listing, None, now, force=True)  # a lock may have ended, too
+        self._more = self._outbox.look(now.seconds) or bool(self._news) or bool(self._stale)
         effects, self._told = self._told, []
-        while (call := self._next_call(now)) is not None:
+        call = self._next_call(now)
+        if call is not None:
             effects.append(call)
+            self._more = True  # one call at a time: planning a burst of full ones would keep everybody waiting
         return effects
 
     def wake_seconds(self, now: Now) -> float:
         """Return when `poll` is worth asking again, if nothing is told or answered before."""
         if self.mode == "off":
             return _NEVER
-        if self._more or self.pushes.more:
+        if self._more or self.pushes.more or self._outbox.hungry:
             return now.seconds
         look_at = self._outbox.look_at_seconds()
         if self.line.probing:
@@ -275,6 +302,7 @@ class Publisher:
                 effects += self._readback.unseen(listing, now)
             else:
                 effects += self._readback.seen(listing, row.shown, read.started, now)
+                self._around.seen(listing.sku, listing.listing_id, row.shown, read.started.at)
             self.pushes.follow(listing, now)
         return effects
 
@@ -290,6 +318,7 @@ class Publisher:
             listing = self.listings.get(seen.listing_id)
             if listing is not None and seen.managed:
                 effects += self._readback.seen(listing, seen.shown, read.started, now)
+                self._around.seen(listing.sku, listing.listing_id, seen.shown, read.started.at)
                 self.pushes.follow(listing, now)
         return effects
 

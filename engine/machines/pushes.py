@@ -1,21 +1,21 @@
 """From what there is to what is sent: offers, when they go, and what becomes of each push."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum
 
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.events import PushPlanned, PushSettled
-from engine.domain.offers import Offer, ResolvedRule, compute_offer, compute_quantity
-from engine.domain.units import ListingId, LocationId, Sku
+from engine.domain.offers import Offer, Offering
+from engine.domain.units import ListingId, Sku
 from engine.machines.agenda import Agenda
 from engine.machines.backoff import Backoff
 from engine.machines.line import Line
 from engine.machines.listing import NEVER, Change, Listing, State
 from engine.machines.listings import Listings
 from engine.machines.outbox import Outbox
-from engine.machines.pushing import Mode, Now, PusherListener, PushTerms
+from engine.machines.pushing import Around, Mode, Now, PusherListener, PushTerms
 from engine.machines.readback import URGENT, Readback
 from engine.ports import StockWrite, Verdict
 
@@ -48,9 +48,9 @@ class Pushes:
         outbox: Outbox,
         readback: Readback,
         *,
-        locations: Sequence[LocationId],
+        offering: Offering,
+        around: Around,
         mode: Mode,
-        rules: Callable[[Sku], ResolvedRule],
         push: PushTerms,
         rng: random.Random,
         listener: PusherListener,
@@ -64,9 +64,9 @@ class Pushes:
         self._line = line
         self._outbox = outbox
         self._readback = readback
-        self._locations = tuple(locations)
+        self._offering = offering
+        self._around = around
         self._mode = mode
-        self._rules = rules
         self._terms = push
         self._rng = rng
         self._listener = listener
@@ -100,24 +100,30 @@ class Pushes:
             listing.owed = True
             self.touch(listing, now.at, now, force=True)
 
-    def offer(self, listing: Listing) -> tuple[Offer, int] | None:
+    def level(self, sku: Sku) -> Availability | None:
+        """Return what there is of a SKU; None: nobody has said so."""
+        return self._levels.get(sku)
+
+    def offer(self, listing: Listing, at: datetime) -> tuple[Offer, int] | None:
         """Return what a listing should show, why, and as of which journal position; None: nobody knows."""
         level = self._levels.get(listing.sku)
-        if level is None:
-            return None
-        rule = self._rules(listing.sku)
-        return compute_offer(dict(level.atp), self._locations, rule, listing.pack_units), level.position
+        return None if level is None else (self._offering.explain(level, listing.pack_units, at), level.position)
+
+    def offer_anew(self, listings: Iterable[Listing], now: Now) -> int:
+        """Compute offers anew after an edit of the rules or with the time; return how many have changed.
+
+        Such changes wait behind those of stock, and say nothing of how long a change of stock takes.
+        """
+        changed = 0
+        for listing in listings:
+            if self._compute(listing, now):
+                changed += 1
+                self.follow(listing, now, changed=True, bulk=True)
+        return changed
 
     def touch(self, listing: Listing, changed_at: datetime | None, now: Now, *, force: bool = False) -> None:
         """Compute a listing's offer anew, and queue it if that changed anything. `force`: queue it in any case."""
-        level = self._levels.get(listing.sku)
-        if level is None:
-            listing.offer = None
-            return
-        before = listing.offer
-        rule = self._rules(listing.sku)
-        listing.offer = compute_quantity(dict(level.atp), self._locations, rule, listing.pack_units)
-        if listing.offer == before and not force:
+        if not self._compute(listing, now) and not force:
             return
         if listing.wants_write and changed_at is not None and self._mode == "live":
             listing.changed_at = listing.changed_at or changed_at
@@ -125,8 +131,17 @@ class Pushes:
                 self.unsent.put(listing.listing_id, (changed_at.timestamp(),))
         self.follow(listing, now, changed=True)
 
-    def follow(self, listing: Listing, now: Now, *, changed: bool = False) -> None:
-        """Queue a listing if it wants a write; one that is put off, locked or refused, only if its number `changed`."""
+    def _compute(self, listing: Listing, now: Now) -> bool:
+        """Bring a listing's offer up to date; True: it is another number than before."""
+        level, before = self._levels.get(listing.sku), listing.offer
+        listing.offer = None if level is None else self._offering.quantity(level, listing.pack_units, now.at)
+        return listing.offer != before
+
+    def follow(self, listing: Listing, now: Now, *, changed: bool = False, bulk: bool = False) -> None:
+        """Queue a listing if it wants a write; one that is put off, locked or refused, only if its number `changed`.
+
+        `bulk`: it changed with many others, and waits behind single changes.
+        """
         if listing.state is State.IN_FLIGHT or listing.offer is None:
             return
         put_off = listing.state in {State.LOCKED, State.REFUSED} and listing.listing_id in self._outbox
@@ -136,7 +151,9 @@ class Pushes:
             self._listings.step(listing, Change.CHANGED)
             if listing.touched_seconds is None:
                 listing.touched_seconds = now.seconds
-            if self._mode == "live":
+            if self._mode == "live" and bulk:
+                self._outbox.put_bulk(listing, now.seconds)
+            elif self._mode == "live":
                 self._outbox.put(listing, now.seconds)
 
     def plan(self, rows_max: int, now: Now) -> tuple[PushPlanned, ...]:
@@ -185,8 +202,11 @@ class Pushes:
         listing = self._listings.get(listing_id)
         if listing is None:
             return None
+        self._compute(listing, now)  # a window may have begun or demand have moved since it was queued
         if not listing.wants_write:
             self._calm(listing, now)
+            return None
+        if self._locked(listing, now):
             return None
         match self._guard(listing, now):
             case _Guard.HOLD:
@@ -198,9 +218,21 @@ class Pushes:
             case _Guard.GO:
                 return self._commit(listing, now)
 
+    def _locked(self, listing: Listing, now: Now) -> bool:
+        """Put a listing off whose channel would refuse its number: a state with an end, not a fault (lesson D18)."""
+        locked = self._around.lock(listing.sku, listing.listing_id, now.at)
+        assert listing.offer is not None, "a listing without an offer wants no write"
+        if locked is None or not locked.refuses(listing.offer, listing.pushed):
+            return False
+        self._listings.step(listing, Change.LOCKED)
+        listing.reason = locked.reason
+        self._outbox.put_off(listing, now.seconds + max(0.0, (locked.until - now.at).total_seconds()))
+        self.unsent.discard(listing.listing_id)
+        return True
+
     def _commit(self, listing: Listing, now: Now) -> PushPlanned:
         assert listing.state is not State.IN_FLIGHT, "at most one push of a listing is under way"
-        reasoned = self.offer(listing)
+        reasoned = self.offer(listing, now.at)
         assert reasoned is not None, "an offer was computed, so there is a level"
         offer, basis = reasoned
         assert offer.quantity == listing.offer, "the offer with its reasons is the offer"

@@ -135,9 +135,9 @@ def view_account(publisher: Publisher, at: datetime) -> AccountStatus:
     )
 
 
-def view_offers(publisher: Publisher, sku: Sku) -> tuple[ListingOffer, ...]:
-    """Show every listing of a SKU, with the sum behind its number."""
-    return tuple(_view_listing(publisher, listing) for listing in publisher.listings.of(sku))
+def view_offers(publisher: Publisher, sku: Sku, at: datetime) -> tuple[ListingOffer, ...]:
+    """Show every listing of a SKU, with the sum behind its number as it is now."""
+    return tuple(_view_listing(publisher, listing, at) for listing in publisher.listings.of(sku))
 
 
 def view_exposure(publisher: Publisher, sku: Sku) -> Exposure:
@@ -204,8 +204,8 @@ def _state(publisher: Publisher) -> tuple[AccountState, str]:
     return "live", ""
 
 
-def _view_listing(publisher: Publisher, listing: Listing) -> ListingOffer:
-    reasoned = publisher.pushes.offer(listing)
+def _view_listing(publisher: Publisher, listing: Listing, at: datetime) -> ListingOffer:
+    reasoned = publisher.pushes.offer(listing, at)
     last = listing.last
     accepted = last is not None and SETTLED.get(last.verdict) is Change.ACCEPTED
     return ListingOffer(

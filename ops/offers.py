@@ -1,0 +1,295 @@
+"""Rules of offers and all they depend on beside stock, wired together: versions, demand, quotas, siblings, walks."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Protocol, get_args
+
+import msgspec
+import trio
+
+from config import schema
+from engine.actors.campaigner import Campaigner
+from engine.actors.journal import Journal
+from engine.actors.projections import Projections
+from engine.actors.pusher import Pusher
+from engine.actors.reoffer import Reoffer, ReofferListener
+from engine.actors.turns import Turns
+from engine.domain.availability import Availability
+from engine.domain.book import Book, hold_line_id, units_of
+from engine.domain.campaigns import Campaign, Campaigns, check_campaign
+from engine.domain.commands import Refusal
+from engine.domain.demand import Demand
+from engine.domain.errors import ConfigError
+from engine.domain.events import (
+    BookEvent,
+    CampaignEnded,
+    CampaignEvent,
+    CampaignSet,
+    DemandLapsed,
+    DemandSet,
+    Event,
+    HoldCommitted,
+    ItemDescribed,
+    OrderRecorded,
+    RulesSet,
+)
+from engine.domain.fences import Fences, QuotaSales
+from engine.domain.offers import Facts, Fence, Offering
+from engine.domain.recipes import Recipes
+from engine.domain.rulebooks import Rulebooks
+from engine.domain.rules import RuleBook, RulesVersion, check_book, note_book
+from engine.domain.units import AccountId, Key, OrderId, Sku
+from engine.machines.pushing import Around
+from engine.machines.siblings import Siblings
+from engine.ports import Clock
+from ops.neighbours import Neighbours, Walked
+from ops.rulefile import book_from, check_offers, places_of
+
+_BOOK_EVENTS: Final = get_args(BookEvent)
+CAMPAIGN_EVENTS: Final = get_args(CampaignEvent)
+FROM_FILE: Final = "the configuration's [offers] had changed"
+
+
+class BookOf(Protocol):
+    """Finds the book of a SKU, whoever owns it."""
+
+    def __call__(self, sku: Sku) -> Book | None:
+        """Return it; None: no such SKU."""
+        ...
+
+
+class OfferDesk:
+    """What accounts may show, in one place: each pusher asks its own `Offering`."""
+
+    def __init__(
+        self,
+        settings: schema.Settings,
+        *,
+        clock: Clock,
+        journal: Journal,
+        book_of: BookOf,
+        category_of: Callable[[Sku], str | None],
+        is_retired: Callable[[Sku], bool],
+        recipes: Recipes,
+        listener: ReofferListener,
+    ) -> None:
+        """Start with no rules and nothing sold; `keep` and replay tell the rest, `watch` completes it.
+
+        `recipes` are those that are durable.
+
+        Raises:
+            ConfigError: the configuration's rules cannot be used.
+        """
+        problems = check_offers(settings)
+        if problems:
+            raise ConfigError(problems)
+        self.places = places_of(settings)
+        self._file = book_from(settings.offers)
+        self.versions = Rulebooks()
+        self.demand = Demand(self._sold)
+        self._clock = clock
+        self._journal = journal
+        self._book_of = book_of
+        self._recipes = recipes
+        self._pushers: dict[AccountId, Pusher] = {}
+        self.sales = QuotaSales(self._quota_of)
+        self.siblings = Siblings(tuple(self.places), self._may_show_last)
+        self.siblings.retouch = self._retouch
+        self.facts = Facts(
+            category_of=category_of,
+            is_retired=is_retired,
+            daily_sales=self.demand.daily_sales,
+            rate_elsewhere=self._rate_elsewhere,
+            lag_seconds=lambda account: self._pushers[account].lag_seconds,
+            fences=self._fences_of,
+            last_open=self._last_open,
+        )
+        self.offerings = {account: Offering(account, places, self.facts) for account, places in self.places.items()}
+        self.turns = Turns()
+        """One pusher plans or settles in a round of the loop: a hundred rows take some milliseconds."""
+        self.campaigns = Campaigns()
+        self._setting: set[Sku] = set()
+        """SKUs whose campaign is on its way to the disk: the next one is judged by what is there then."""
+        self.campaigner = Campaigner(
+            self.campaigns, self._pushers.get, self._retouch_everywhere, clock=clock, journal=journal
+        )
+        self.fences = Fences(self.offerings, self.sales, self.versions.now, self.campaigns)
+        self._last_units = False
+        """Whether any rule gives the last units: asked for every few listings of a walk."""
+        self._walked: dict[AccountId, Walked] = {}
+        self.reoffer = Reoffer(
+            self._walked, clock=clock, next_turn_at=self._next_turn_at, drifts=self._drifts, listener=listener
+        )
+
+    def watch(self, pushers: Mapping[AccountId, Pusher]) -> None:
+        """Complete it with the accounts' pushers."""
+        self._pushers.update(pushers)
+        self._walked.update(
+            (account, Walked(pusher, self.siblings, lambda: self._last_units)) for account, pusher in pushers.items()
+        )
+
+    def around(self, account: AccountId) -> Around:
+        """Return what an account's pusher has to do with the other accounts and with campaigns."""
+        return Neighbours(account, self.siblings, self.campaigns, self.campaigner)
+
+    def keep(self, projections: Projections) -> None:
+        """Ask for the events that rules and demand are made of."""
+        projections.add((RulesSet,), lambda _position, event: self._take(event))
+        projections.add((RulesSet,), lambda _position, _event: self.reoffer.request("rules"), replayed=False)
+        projections.add((OrderRecorded, DemandSet, DemandLapsed), lambda _position, event: self.demand.apply(event))
+        projections.add((HoldCommitted,), lambda _position, event: self._committed(event))
+        projections.add(CAMPAIGN_EVENTS, lambda _position, event: self.campaigner.applied(self.campaigns.apply(event)))
+        projections.add((ItemDescribed,), lambda _position, event: self._described(event.sku), replayed=False)
+
+    def stocked(self, availability: Availability) -> None:
+        """Note whether there is any of a SKU: only days in stock count as days on which it could be sold."""
+        units = 0
+        for _, here in availability.atp:
+            units += here
+        self.demand.stocked(availability.sku, availability.position, availability.changed_at, sellable=units > 0)
+
+    def replayed(self, position: int, events: Iterable[Event]) -> None:
+        """Note the same of what a frame of the past left behind."""
+        changed_at = {event.sku: event.at for event in events if isinstance(event, _BOOK_EVENTS)}
+        for sku, at in changed_at.items():
+            book = self._book_of(sku)
+            if book is not None:
+                self.demand.stocked(sku, position, at, sellable=units_of(book.levels()) > 0)
+
+    async def adopt_file(self) -> None:
+        """Let the configuration's rules hold if they have changed since a version last came from there."""
+        if self.versions.differs_from_file(self._file):
+            await self.set(self._file, note=FROM_FILE, source="file")
+
+    async def set(self, book: RuleBook, *, by: str = "", note: str = "", source: str = "command") -> RulesVersion:
+        """Let a book hold that `check` found nothing wrong with; returns once it is durable and in force."""
+        event = RulesSet(
+            at=self._clock.now(),
+            version=self.versions.next_version(),
+            rules=book,
+            by=by,
+            note=note,
+            source=source,
+        )
+        await self._journal.record([event])
+        made = self.versions.get(event.version)
+        assert made is not None, "what is durable was applied before"
+        return made
+
+    def check(self, book: RuleBook) -> list[str]:
+        """Say what is wrong with a book."""
+        return check_book(book, self.places)
+
+    def notes(self, book: RuleBook) -> Iterator[str]:
+        """Say what a book has that is allowed and probably not meant."""
+        return note_book(book, knows_sku=lambda sku: self._book_of(sku) is not None)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Compute offers anew whenever they may have changed without an event of stock."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.reoffer.run)
+            await nursery.start(self.campaigner.run)
+            task_status.started()
+
+    async def set_campaign(self, terms: CampaignSet) -> Refusal | Campaign:
+        """Set units aside for a campaign; the same again answers as it stands, once it is durable."""
+        known = self.campaigns.get(terms.key)
+        if known is not None:
+            same = msgspec.structs.replace(terms, at=known.terms.at, by=known.terms.by, note=known.terms.note)
+            if same == known.terms:
+                return known
+            return Refusal(code="CONFLICT", text=f"campaign={terms.key} was set with other terms before")
+        problem = check_campaign(self.campaigns, terms, lambda sku: self._book_of(sku) is not None)
+        if problem is not None:
+            return Refusal(code=problem[0], text=problem[1])
+        if terms.sku in self._setting:
+            return Refusal(code="BUSY", text=f"a campaign of {terms.sku} is being recorded: ask again")
+        self._setting.add(terms.sku)
+        try:
+            await self._journal.record([terms])
+        finally:
+            self._setting.discard(terms.sku)
+        return self.campaigns.get(terms.key) or Campaign(terms)
+
+    async def end_campaign(self, key: Key, by: str, note: str) -> Refusal | Campaign:
+        """End a campaign before its time; repeatable. What is left comes back once the listing was read."""
+        known = self.campaigns.get(key)
+        if known is None:
+            return Refusal(code="NOSUCHCAMPAIGN", text=f"campaign={key}")
+        if known.returned is None and known.ended_at is None:
+            await self._journal.record([CampaignEnded(at=self._clock.now(), key=key, by=by, note=note)])
+        return known
+
+    def pushers(self) -> Mapping[AccountId, Pusher]:
+        """Return every account's pusher."""
+        return self._pushers
+
+    # -- how
+
+    def _take(self, event: RulesSet) -> None:
+        self.versions.apply(event)
+        for offering in self.offerings.values():
+            offering.use(self.versions.now)
+        self.fences.use(self.versions.now)
+        self._last_units = any(terms.last_units for _, _, terms in event.rules.layers())
+
+    def _committed(self, event: HoldCommitted) -> None:
+        if event.owed:
+            book = self._book_of(event.sku)
+            key = (event.account, event.order_id or OrderId(event.hold_id), hold_line_id(event.hold_id))
+            line = None if book is None else book.demand.get(key)
+            self.demand.committed(event, 0 if line is None else units_of(line.committed))
+
+    def _sold(self, sku: Sku, account: AccountId, units: int, at: datetime) -> None:
+        if account in self.offerings:
+            self.sales.sold(sku, account, units)
+            self.campaigns.sell(sku, account, units, at)
+
+    def _quota_of(self, sku: Sku, account: AccountId) -> tuple[int, int]:
+        rule = self.offerings[account].rule(sku)
+        return rule.quota.value, rule.quota_since
+
+    def _rate_elsewhere(self, sku: Sku, account: AccountId, at: datetime) -> float:
+        """Bundles are sold in components: the one that goes fastest decides."""
+        if sku not in self._recipes:
+            return self.demand.rate_elsewhere(sku, account, at)
+        leaves = self._recipes.made(sku).leaves
+        return max(self.demand.rate_elsewhere(leaf, account, at) / units for leaf, units in leaves)
+
+    def _last_open(self, sku: Sku, account: AccountId) -> bool:
+        """Units that other listings may sell as part of a bundle, or as its components, are not the last ones."""
+        if sku in self._recipes or self._recipes.is_component(sku):
+            return False
+        return self.siblings.last_open(sku, account)
+
+    def _may_show_last(self, sku: Sku, account: AccountId) -> bool:
+        return self.offerings[account].rule(sku).last_units.value
+
+    def _fences_of(self, sku: Sku, account: AccountId, level: Availability, at: datetime) -> Sequence[Fence]:
+        return self.fences.of(sku, account, level, at)
+
+    def _retouch(self, sku: Sku, account: AccountId) -> None:
+        pusher = self._pushers.get(account)
+        if pusher is not None:
+            pusher.retouch(sku)
+
+    def _retouch_everywhere(self, sku: Sku) -> None:
+        for pusher in self._pushers.values():
+            pusher.retouch(sku)
+
+    def _described(self, sku: Sku) -> None:
+        if self.versions.now.book.categories:
+            self._retouch_everywhere(sku)
+
+    def _next_turn_at(self, after: datetime) -> datetime | None:
+        turns = [
+            turn
+            for offering in self.offerings.values()
+            for rise in offering.rule(Sku("")).rises
+            for turn in (rise.begins_at, rise.ends_at)
+        ]
+        return min((turn for turn in turns if turn > after), default=None)
+
+    def _drifts(self) -> bool:
+        layers = self.versions.now.book.layers()
+        return any(terms.buffer_from is not None for _, _, terms in layers)
