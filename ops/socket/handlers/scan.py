@@ -1,0 +1,41 @@
+"""Whether everything adds up: SCAN, VIOLATIONS."""
+
+import structlog
+
+from engine.actors.scanner import ScanBusy
+from engine.domain.errors import JournalUnavailable, StoreCorrupt
+from ops.node import Node
+from ops.socket import arguments as read
+from ops.socket.command import Arguments
+from ops.socket.resp import ErrorReply
+from ops.socket.session import Reply, Session
+from ops.socket.views import no_such_sku
+from ops.socket.views_scan import report_view, violations_view
+
+log = structlog.get_logger(__name__)
+
+
+async def scan(node: Node, _session: Session, arguments: Arguments, reply: Reply) -> None:
+    """SCAN."""
+    deep = len(arguments) > 1 and arguments[-1].upper() == b"DEEP"
+    rest = len(arguments) - 1 - deep
+    if rest > 1:
+        raise read.bad("option", arguments[2], "expected DEEP, the only one")
+    sku = node.catalogue.codes.resolve(read.sku(arguments[1])) if rest == 1 else None
+    if sku is not None and not node.router.knows(sku):
+        raise no_such_sku(sku)
+    if node.journal.stalled is not None:
+        raise ErrorReply("STALLED", f"the journal cannot be written: {node.journal.stalled}")
+    try:
+        report = await node.scanner.scan(sku, deep=deep)
+    except ScanBusy:
+        raise ErrorReply("BUSY", "another scan is under way: ask again when it is done") from None
+    except (StoreCorrupt, JournalUnavailable) as error:
+        log.exception("journal.unreadable", reason=str(error))
+        raise ErrorReply("DAMAGED", f"the journal cannot be read: {error}") from error
+    reply.give(report_view(report))
+
+
+async def violations(node: Node, _session: Session, _arguments: Arguments, reply: Reply) -> None:
+    """VIOLATIONS."""
+    reply.give(violations_view(node.scanner))
