@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
+from engine.domain.campaigns import Locked
 from engine.domain.events import Event, PushPlanned
-from engine.domain.units import AccountId, ListingId
+from engine.domain.units import AccountId, ListingId, Sku
 from engine.machines.agenda import Rank
 
 Mode = Literal["live", "shadow", "off"]
@@ -102,6 +103,36 @@ def rank_by_risk(candidate: Candidate) -> Rank:
         return (1.0, candidate.waiting_since)
     grace = RISE_FROM_ZERO_GRACE_SECONDS if candidate.believed == 0 else RISE_GRACE_SECONDS
     return (1.0, candidate.waiting_since + grace)
+
+
+class Around(Protocol):
+    """What one account's pushing has to do with the other accounts and with campaigns. Must not block."""
+
+    def darkened(self, sku: Sku, *, selling: bool, dark: bool) -> None:
+        """Hear whether any listing sells a SKU, and whether all of those are verified at zero."""
+        ...
+
+    def lock(self, sku: Sku, listing_id: ListingId, at: datetime) -> Locked | None:
+        """Return what the channel would refuse for a listing just now; None: nothing that we know of."""
+        ...
+
+    def seen(self, sku: Sku, listing_id: ListingId, shown: int | None, read_at: datetime) -> None:
+        """Hear what a look saw that began at `read_at`."""
+        ...
+
+
+class Alone:
+    """No other account, no campaign."""
+
+    def darkened(self, sku: Sku, *, selling: bool, dark: bool) -> None:
+        """Ignore."""
+
+    def lock(self, sku: Sku, listing_id: ListingId, at: datetime) -> Locked | None:  # noqa: ARG002
+        """Know of none."""
+        return None
+
+    def seen(self, sku: Sku, listing_id: ListingId, shown: int | None, read_at: datetime) -> None:
+        """Ignore."""
 
 
 class PusherListener(Protocol):

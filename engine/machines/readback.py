@@ -15,6 +15,7 @@ from engine.domain.events import DriftFound, PushVerified
 from engine.domain.units import ListingId
 from engine.machines.agenda import BatchQueue
 from engine.machines.backoff import Backoff
+from engine.machines.lag import Lag
 from engine.machines.listing import MAY_HAVE_LANDED, NEVER, Change, Listing, Push, State
 from engine.machines.listings import Listings
 from engine.machines.pushing import Effect, Journal, Now, PollOrders, PusherListener, PushTerms
@@ -36,6 +37,7 @@ class Readback:
         batch_of: Callable[[ListingId], str],
         rng: random.Random,
         listener: PusherListener,
+        lag: Lag,
         *,
         shadow: bool,
     ) -> None:
@@ -46,6 +48,7 @@ class Readback:
         self._batch_of = batch_of
         self._rng = rng
         self._listener = listener
+        self._lag = lag
         self._shadow = shadow
         self._backoff = Backoff(seconds=terms.retry_seconds, seconds_max=terms.retry_seconds_max)
 
@@ -133,8 +136,9 @@ class Readback:
         )
         self._listings.apply(event)
         if push.changed_at is not None:
-            lag = (now.at - push.changed_at).total_seconds()
-            self._listener.push_verified(self._listings.account, max(0.0, lag))
+            lag = max(0.0, (now.at - push.changed_at).total_seconds())
+            self._lag.note(lag)
+            self._listener.push_verified(self._listings.account, lag)
         return [Journal(events=(event,))]
 
     def _credit(self, listing: Listing, shown: int | None, started: Now, now: Now) -> list[Effect]:

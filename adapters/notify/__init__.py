@@ -1,0 +1,1 @@
+"""The ways to people: webhooks, Slack's and its kin's, e-mail."""
