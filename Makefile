@@ -34,8 +34,9 @@ fmt: $(STAMP) ## format and apply safe fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## durable holds beside Redis and PostgreSQL, interleaved rounds
+bench: $(STAMP) ## durable holds beside Redis and PostgreSQL, interleaved rounds; then an edit of the rules
 	@$(BIN)/python -m ops.bench $(ARGS)
+	@$(BIN)/python -m ops.bench.reoffer
 
 crash: $(STAMP) ## kill -9 a daemon under load, many times (KILLS=300)
 	@KILLS=$(or $(KILLS),300) $(BIN)/python -m pytest -q tests/crash $(ARGS)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+from config.alertchecks import check_alerts
+from config.places import check_places, note_places
 from config.rules import show
 from config.schema import Account, OfferRule, Settings
 from config.walk import Problem, join, unknown_id
@@ -22,7 +24,9 @@ def check(settings: Settings) -> Iterator[Problem]:
     yield from _check_ways_in(settings)
     for index, account in enumerate(settings.accounts):
         yield from _check_account(account, f"accounts[{index}]", [place.id for place in settings.locations])
+    yield from check_places(settings)
     yield from _check_offers(settings)
+    yield from check_alerts(settings.alerts)
 
 
 def notes(settings: Settings) -> Iterator[Problem]:
@@ -37,6 +41,7 @@ def notes(settings: Settings) -> Iterator[Problem]:
         first = [other.url.rstrip("/") for other in settings.accounts].index(account.url.rstrip("/"))
         if first != index:
             yield Problem(f"{path}.url", f"the same shop as accounts[{first}]: two accounts will write over each other")
+    yield from note_places(settings)
 
 
 def _check_names(settings: Settings) -> Iterator[Problem]:
@@ -129,6 +134,8 @@ def _check_offers(settings: Settings) -> Iterator[Problem]:
     layers += [(join("offers.accounts", name), rule) for name, rule in offers.accounts.items()]
     for index, (path, rule) in enumerate(layers):
         yield from _crossed(path, rule, layers[:1] if index else ())
+    for name, rule in offers.categories.items():
+        yield from _crossed(join("offers.categories", name), rule, layers)
     for name, rule in offers.skus.items():
         yield from _crossed(join("offers.skus", name), rule, layers)
 

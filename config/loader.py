@@ -16,7 +16,18 @@ from config.schema import Secret, Settings
 from config.secrets import check_reference, resolve_secret
 from config.walk import Problem, Walk
 
-ALL_SECRETS: Final = frozenset({"password", "secret", "webhook_secret", "consumer_key", "consumer_secret"})
+ALL_SECRETS: Final = frozenset(
+    {
+        "password",
+        "secret",
+        "webhook_secret",
+        "consumer_key",
+        "consumer_secret",
+        "signing_secret",
+        "hook_url",
+        "smtp_password",
+    }
+)
 """Every option that is a secret, by its name."""
 GATEWAY_SECRETS: Final = frozenset({"password", "secret", "webhook_secret"})
 """What the HTTP front needs; it never holds the credentials of a channel."""

@@ -15,6 +15,7 @@ from config.rules import bare, rule_of
 from config.schema import Settings
 
 REQUIRED: Final = "required"
+_OURS: Final = f"{__package__}."
 _INTRODUCTION: Final = """\
 # Configuration
 
@@ -69,6 +70,8 @@ def as_toml(value: object) -> str:
             return f'"{value}"'
         case dict():
             return "{}"
+        case tuple():
+            return f"[{', '.join(map(as_toml, value))}]"
         case _:
             return "[]"
 
@@ -92,7 +95,7 @@ def _sections(path: str, effect: str, node: mi.Type, brackets: str = "[]") -> It
     tables, options = [], []
     if node.tag_field:
         kind = mi.LiteralType((str(node.tag),))
-        options.append(Option(node.tag_field, rule_of(kind), REQUIRED, "What kind of account this is."))
+        options.append(Option(node.tag_field, rule_of(kind), REQUIRED, f"What kind of {_noun(path)} this is."))
     for field in node.fields:
         where = f"{path}.{field.encode_name}" if path else field.encode_name
         about = _docstrings(node.cls).get(field.name, "")
@@ -101,8 +104,10 @@ def _sections(path: str, effect: str, node: mi.Type, brackets: str = "[]") -> It
                 tables.append((where, about, inner, "[]"))
             case mi.VarTupleType(item_type=mi.StructType() as inner):
                 tables.append((where, about, inner, "[[]]"))
+            case mi.VarTupleType(item_type=mi.UnionType(types=kinds)):
+                tables += [(where, about, inner, "[[]]") for inner in kinds if isinstance(inner, mi.StructType)]
             case mi.DictType(value_type=mi.StructType() as inner):
-                tables.append((f"{where}.<{field.name.removesuffix('s')}>", about, inner, "[]"))
+                tables.append((f"{where}.<{_noun(where)}>", about, inner, "[]"))
             case _:
                 options.append(Option(field.encode_name, rule_of(field.type), _default(field), about))
     if options:
@@ -112,6 +117,12 @@ def _sections(path: str, effect: str, node: mi.Type, brackets: str = "[]") -> It
         yield Section(header, text, tuple(options))
     for inner_path, about, inner, kind_of_brackets in tables:
         yield from _sections(inner_path, about, inner, kind_of_brackets)
+
+
+def _noun(path: str) -> str:
+    """Name one of the tables at `path`: `accounts` are accounts, each is an account."""
+    name = path.rpartition(".")[2]
+    return name.removesuffix("ies") + "y" if name.endswith("ies") else name.removesuffix("s")
 
 
 def _default(field: mi.Field) -> str:
@@ -124,7 +135,7 @@ def _default(field: mi.Field) -> str:
 def _docstrings(cls: type) -> dict[str, str]:
     """Return the text under each field: Python keeps it in the source only."""
     found: dict[str, str] = {}
-    for base in reversed([base for base in cls.__mro__ if base.__module__ == Settings.__module__]):
+    for base in reversed([base for base in cls.__mro__ if base.__module__.startswith(_OURS)]):
         body = ast.parse(inspect.getsource(base)).body[0]
         assert isinstance(body, ast.ClassDef)
         for field, text in zip(body.body, body.body[1:], strict=False):

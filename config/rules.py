@@ -2,12 +2,13 @@
 
 import math
 import re
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec.inspect as mi
 
-from config.schema import Secret
+from config.values import Secret
 
 INTEGER_MAX: Final = 2**63 - 1
 """TOML's integers are 64 bits wide; Python's parser lets longer ones through."""
@@ -40,6 +41,10 @@ def rule_of(node: mi.Type) -> str:
             return "one of " * (len(values) > 1) + ", ".join(f'"{value}"' for value in values)
         case mi.StrType():
             return "a text"
+        case mi.DateTimeType():
+            return "an instant without quotes, with its offset, as in 2026-11-11T00:00:00+08:00"
+        case mi.DateType():
+            return "a date without quotes, as in 2027-01-31"
         case mi.CustomType(cls=cls):
             return "a path" if cls is Path else '"env:NAME" or "file:path"'
         case mi.VarTupleType(item_type=item, min_length=least):
@@ -66,6 +71,10 @@ def fits(node: mi.Type, value: object) -> bool:
         case mi.StrType(pattern=pattern):
             # fullmatch: `$` alone would let a line break through at the end
             return isinstance(value, str) and (pattern is None or re.fullmatch(pattern, value) is not None)
+        case mi.DateTimeType():
+            return isinstance(value, datetime) and value.utcoffset() is not None
+        case mi.DateType():
+            return type(value) is date  # a datetime is one, too
         case mi.CustomType(cls=cls) if cls is Path:
             return isinstance(value, str) and bool(value) and "\0" not in value
         case _:
@@ -103,6 +112,8 @@ def _bounds(node: mi.IntType | mi.FloatType) -> str:
             return ""
         case (None, above, None):
             return f" above {above}"
+        case (None, above, most) if above is not None:
+            return f" above {above} and at most {most}"
         case (least, _, None):
             return f" of at least {least}"
         case (least, _, most):

@@ -3,51 +3,19 @@
 An option's docstring is its documentation: `lastunit init` and the tests read it from here.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Name = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
-        description="1 to 63 letters, digits, dots, dashes or underscores, a letter or digit first",
-    ),
-]
-"""Names end up in metrics labels, URLs and log lines: letters, digits, dot, dash, underscore; at most 63."""
+from config.alerts import Alerts
+from config.offers import OfferRule, Offers
+from config.values import Count, Name, NotNegative, Positive, Secret
+from config.values import Section as _Section
 
-
-class Secret:
-    """A value that is never shown: `repr` and `str` are `***`."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        """Hold `value`; read it back with `reveal()`, at the one place that needs it."""
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the secret itself."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "***"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-
-class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file. An unknown key is an error: a misspelt option must not be a default."""
+__all__ = ["OfferRule", "Offers", "Secret"]
+"""Sections need no mention: they are at home here."""
 
 
 class Node(_Section, frozen=True, kw_only=True):
@@ -128,6 +96,9 @@ class Gateway(_Section, frozen=True, kw_only=True):
     """False: anyone who reaches the gateway may scrape /metrics."""
 
 
+LocationKind = Literal["own", "store", "third_party", "channel_fulfilled", "consignment", "in_transit"]
+
+
 class Location(_Section, frozen=True, kw_only=True):
     """A place where stock lies."""
 
@@ -135,6 +106,8 @@ class Location(_Section, frozen=True, kw_only=True):
     """How accounts, imports and commands name the place. Part of the history: never give it to another place."""
     name: str = ""
     """For people."""
+    kind: LocationKind = "own"
+    """Who keeps the units. channel_fulfilled: only accounts that list it sell from it; in_transit: nobody does."""
 
 
 class Budget(_Section, frozen=True, kw_only=True):
@@ -197,6 +170,8 @@ class _Account(_Section, frozen=True, kw_only=True, tag_field="channel"):
     """Whose stock this account sells, in order of preference."""
     mode: Literal["live", "shadow", "off"] = "live"
     """shadow: compute and compare, write nothing. off: leave the account alone, orders included."""
+    credentials_expire_on: date | None = None
+    """The day on which the channel's keys end (UTC), where it says one: a person is told in time."""
     push: Push = Push()
     budget: Budget = Budget()
     orders: Orders = Orders()
@@ -225,7 +200,9 @@ class WooCommerceAccount(_Account, frozen=True, kw_only=True, tag="woocommerce")
     """Whether refunded units return to stock: as the order says (`_reduced_stock`), always, never."""
     trashed: Literal["keep", "cancel"] = "keep"
     """What a trashed order means for its units."""
-    status_map: dict[str, Literal["draft", "pending", "on_hold", "accepted", "shipped", "cancelled", "refunded"]] = {}
+    status_map: dict[str, Literal["draft", "pending", "on_hold", "accepted", "shipped", "cancelled", "refunded"]] = (
+        msgspec.field(default_factory=dict)
+    )
     """Order statuses that plugins added, in our words; an order with an unknown one is reported, not guessed."""
 
 
@@ -233,28 +210,42 @@ Account = WooCommerceAccount
 """Becomes a union as channels are added."""
 
 
-class OfferRule(_Section, frozen=True, kw_only=True):
-    """What a channel may show of what is available. Options left out come from the wider rule."""
-
-    share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
-    """Part of the available units this account may show."""
-    buffer: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """Units withheld."""
-    cap: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """Never show more than this."""
-    floor: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """Never show less than this, even with nothing to sell: for goods made on demand. Oversells by design."""
+Reason = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]([^:]*[^\s:])?$", description="a text without a colon")]
 
 
-class Offers(_Section, frozen=True, kw_only=True):
-    """Rules, the most particular first: `skus`, then `accounts`, then `default`."""
+class Stock(_Section, frozen=True, kw_only=True):
+    """How movements are judged."""
 
-    default: OfferRule = OfferRule()
-    """For every account and SKU; what it leaves out is share 1, buffer 0, no cap, floor 0."""
-    accounts: dict[str, OfferRule] = {}
-    """By account id."""
-    skus: dict[str, OfferRule] = {}
-    """By SKU, on every account."""
+    reasons: tuple[Reason, ...] = (
+        "correction",
+        "count",
+        "damaged",
+        "expired",
+        "found",
+        "lost",
+        "opening",
+        "other",
+        "sample",
+        "theft",
+    )
+    """Why stock may be adjusted; details follow a colon, as in "damaged: fell off the pallet". Empty: any text."""
+    count_tolerance_percent: Annotated[float, msgspec.Meta(ge=0, le=100)] = 3.0
+    """A count that differs from the books by more than this share of what they expect..."""
+    count_tolerance_units: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """...and by more than this many units changes nothing until a second count confirms it."""
+    fuse_zero_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.3
+    """An external snapshot in which more than this share of the rows falls from above zero to zero..."""
+    fuse_zero_rows_min: Count = 10
+    """...and at least this many do, is refused as a whole until it is forced: broken feeds look like empty shelves."""
+
+
+class Scan(_Section, frozen=True, kw_only=True):
+    """The scanner, which checks that every figure adds up. It tells; it repairs nothing."""
+
+    hours: Positive = 24.0
+    """Every book is checked once in this time."""
+    share_max: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.01
+    """Most of one processor it may take; a catalogue that needs more takes longer."""
 
 
 class Limits(_Section, frozen=True, kw_only=True):
@@ -268,6 +259,10 @@ class Limits(_Section, frozen=True, kw_only=True):
     """How long a finished hold, a refusal and an adjustment's key are remembered, so that a repeat is recognised."""
     remembered_max: Count = 500_000
     """At most this many of each, over all SKUs; the oldest are forgotten first."""
+    history_seconds: Positive = 7 * 86_400.0
+    """How far back a count or a partner's snapshot may name its instant: changes of stock are kept this long."""
+    documents_seconds: Positive = 180 * 86_400.0
+    """How long a purchase order or transfer is kept, at least, when all of it is done."""
     mailbox_max: Count = 65_536
     """Messages waiting for one actor; more makes the sender wait."""
     commit_entries_max: Count = 20_000
@@ -284,4 +279,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     locations: Annotated[tuple[Location, ...], msgspec.Meta(min_length=1)]
     accounts: tuple[Account, ...] = ()
     offers: Offers = Offers()
+    stock: Stock = Stock()
+    alerts: Alerts = Alerts()
+    scan: Scan = Scan()
     limits: Limits = Limits()

@@ -4,6 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -176,5 +177,9 @@ def _empty(node: mi.Type) -> object:
             return Secret("")
         case mi.StrType():
             return ""
+        case mi.FloatType():
+            return 0.0
+        case mi.DateTimeType():
+            return datetime.min.replace(tzinfo=UTC)
         case _:
             raise AssertionError("a new kind of required option needs a stand-in")

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from engine.domain.alerts import Message
 from engine.domain.events import Event
 from engine.domain.orders import OrderSnapshot
 from engine.domain.units import AccountId, Instant, ListingId, OrderId, Sku
@@ -201,6 +202,23 @@ class Channel(Protocol):
         ...
 
 
+class Notifier(Protocol):
+    """The way to one destination of alerts."""
+
+    async def send(self, message: Message) -> None:
+        """Return when the destination has taken the message; its deadline is the caller's.
+
+        Raises:
+            Refused: understood and declined: the same will not be taken later.
+            ChannelError: it was not taken, or nobody knows; may be sent again.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give connections back."""
+        ...
+
+
 class Recorder(Protocol):
     """The way into the journal for actors other than the shards."""
 
@@ -222,6 +240,15 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
 
 
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step of a search through the journal brought."""
+
+    frames: tuple[Frame, ...]
+    """In order."""
+    through: int
+    """Every frame up to this position was looked at; the next step goes on behind it."""
+
+
 class Store(Protocol):
     """Durable, ordered frames with one writer."""
 
@@ -234,11 +261,36 @@ class Store(Protocol):
         """
         ...
 
+    def append_nowait(self, frame: Frame) -> bool:
+        """Append at once where that is quick just now; False: nothing was done, and `append` must be awaited.
+
+        Raises:
+            JournalUnavailable: as `append`.
+            AppendUnknown: as `append`.
+        """
+        ...
+
     async def read(self, after: int, limit: int) -> tuple[Frame, ...]:
         """Up to `limit` frames with a position above `after`, in order; empty at the end.
 
         Raises:
             StoreCorrupt: a gap, a wrong digest, or bytes that are not a frame.
+        """
+        ...
+
+    async def search(self, after: int, until: int, needles: Sequence[bytes]) -> Found:
+        """Look for frames whose payload has any of these byte strings; without any: all of them.
+
+        One step of bounded size, beside the writer and without delaying it: call again with `after=found.through`
+        until that is `until`.
+
+        Args:
+            after: the position to begin behind.
+            until: the last position to look at, not above the last durable one.
+            needles: none of them empty.
+
+        Raises:
+            StoreCorrupt: as `read`; what a search passes over it does not check.
         """
         ...
 

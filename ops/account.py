@@ -12,12 +12,16 @@ from engine.actors.journal import Journal
 from engine.actors.order_desk import OrderDesk
 from engine.actors.pusher import Pusher
 from engine.actors.router import Router
+from engine.actors.turns import Turns
 from engine.domain.availability import ChannelSale
-from engine.domain.offers import OfferTerms, rules_of
+from engine.domain.codes import Codes
+from engine.domain.events import ListingMapped
+from engine.domain.importing import ListingRow
+from engine.domain.offers import Offering
 from engine.domain.orders import OrderLine
 from engine.domain.units import AccountId, LocationId, Sku
 from engine.machines.budget import BudgetTerms
-from engine.machines.pushing import PusherListener, PushTerms
+from engine.machines.pushing import Around, PusherListener, PushTerms
 from engine.ports import Channel, Clock
 
 
@@ -27,12 +31,15 @@ class ChannelAccount:
     def __init__(
         self,
         settings: schema.Account,
-        offers: schema.Offers,
         limits: schema.Limits,
         *,
+        offering: Offering,
+        around: Around,
+        turns: Turns,
         kind: str,
         channel: Channel,
         router: Router,
+        codes: Codes,
         journal: Journal,
         clock: Clock,
         rng: random.Random,
@@ -42,7 +49,7 @@ class ChannelAccount:
         self.id = AccountId(settings.id)
         self.kind = kind
         self.mode = settings.mode
-        self.locations = tuple(LocationId(location) for location in settings.locations)
+        self.locations = offering.locations
         self.channel = channel
         self._settings = settings
         self._limits = limits
@@ -52,15 +59,10 @@ class ChannelAccount:
         self.pusher = Pusher(
             self.id,
             channel,
-            locations=self.locations,
+            offering=offering,
             mode=settings.mode,
-            rules=rules_of(
-                self.id,
-                _terms(offers.default),
-                {AccountId(account): _terms(rule) for account, rule in offers.accounts.items()},
-                {Sku(sku): _terms(rule) for sku, rule in offers.skus.items()},
-            ),
             known_sku=router.knows,
+            resolve=codes.resolve,
             push=PushTerms(**{name: getattr(settings.push, name) for name in PushTerms.__struct_fields__}),
             budget=BudgetTerms(**{name: getattr(settings.budget, name) for name in BudgetTerms.__struct_fields__}),
             clock=clock,
@@ -68,6 +70,8 @@ class ChannelAccount:
             recorder=journal,
             request_order_poll=self._request_poll,
             listener=listener,
+            around=around,
+            turns=turns,
         )
         self.intake: Intake
 
@@ -93,6 +97,19 @@ class ChannelAccount:
             listener=self._listener,
         )
 
+    def mapping(self, row: ListingRow) -> ListingMapped | None:
+        """Return the event that maps a listing as an import says; None when it is mapped so."""
+        return self.pusher.mapping(row.listing, row.sku, row.pack_units)
+
+    def remap(self, gone: Sku, into: Sku, at: datetime) -> list[ListingMapped]:
+        """Return the events that make every listing of one SKU sell another."""
+        return self.pusher.remap(gone, into, at)
+
+    def look_again(self) -> None:
+        """Match listings and order lines again: SKUs have come, or go by other names."""
+        self.pusher.resync()
+        self.intake.request_poll()
+
     def _request_poll(self) -> None:
         self.intake.request_poll()
 
@@ -109,13 +126,14 @@ class ChannelAccount:
 class DirectAccount:
     """The seller's own storefront and tills: no listings, no pushes; orders come through RECORD and holds."""
 
-    def __init__(self, locations: tuple[LocationId, ...]) -> None:
-        """Sell from all locations, in the order of the configuration."""
+    def __init__(self, locations: tuple[LocationId, ...], codes: Codes) -> None:
+        """Sell from these locations, in the order of the configuration."""
         self.locations = locations
+        self._codes = codes
 
     def sku_of(self, line: OrderLine) -> Sku | None:
-        """Take the SKU as it is named."""
-        return line.sku
+        """Take the SKU as it is named, by any code it ever had."""
+        return None if line.sku is None else self._codes.resolve(line.sku)
 
     def pack_units_of(self, line: OrderLine) -> int:  # noqa: ARG002
         """Units are units here."""
@@ -131,7 +149,3 @@ class DirectAccount:
 
 class AccountListener(PusherListener, IntakeListener, Protocol):
     """What an account reports to telemetry."""
-
-
-def _terms(rule: schema.OfferRule) -> OfferTerms:
-    return OfferTerms(share=rule.share, buffer=rule.buffer, cap=rule.cap, floor=rule.floor)

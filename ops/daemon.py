@@ -17,12 +17,15 @@ from prometheus_client import CollectorRegistry
 from adapters.store.sqlite import SqliteStore, open_store
 from config.loader import without_channel_secrets
 from config.schema import Settings
+from engine.actors.scanner import Scanner
 from engine.domain.errors import ConfigError, StockError
 from engine.domain.units import AccountId
+from ops.alerting import build_notifiers
 from ops.channels import KINDS, build_channel
 from ops.clock import STEP_SECONDS, SteadyClock
 from ops.node import Node
 from ops.recovery import replay
+from ops.reports import view_channels, view_info
 from ops.socket.server import CommandServer
 from ops.supervise import gateway_command, run_gateway_process
 from ops.telemetry.logs import configure_logging
@@ -85,12 +88,26 @@ def _raise_descriptor_limit(wanted: int) -> None:
 
 async def _run(settings: Settings, config_path: Path) -> None:
     store = await open_store(
-        settings.node.data / settings.store.path, inline_seconds_max=settings.store.inline_commit_ms_max / 1000
+        settings.node.data / settings.store.path,
+        inline_seconds_max=settings.store.inline_commit_ms_max / 1000,
+        listener=_CheckpointLog(),
     )
     try:
         await _serve(settings, config_path, store)
     finally:
         store.close()
+
+
+class _CheckpointLog:
+    """Says what became of checkpoints (`adapters.store.checkpoints.CheckpointListener`)."""
+
+    def checkpoint_failed(self, reason: str, log_bytes: int) -> None:
+        """Nothing is lost: the log has it."""
+        log.warning("checkpoint.failed", reason=reason, log_bytes=log_bytes)
+
+    def checkpoint_overdue(self, log_bytes: int) -> None:
+        """Commits wait."""
+        log.warning("checkpoint.overdue", log_bytes=log_bytes)
 
 
 async def _serve(settings: Settings, config_path: Path, store: SqliteStore) -> None:
@@ -108,6 +125,7 @@ async def _serve(settings: Settings, config_path: Path, store: SqliteStore) -> N
         )
         for account in settings.accounts
     }
+    notifiers = build_notifiers(settings, clock=clock)
     version = installed_version()
     node = Node(
         settings,
@@ -118,6 +136,7 @@ async def _serve(settings: Settings, config_path: Path, store: SqliteStore) -> N
         listener=telemetry,
         version=version,
         metrics_text=telemetry.exposition,
+        notifiers=notifiers,
     )
     clock.never_before(await replay(node, store))
     _check_locations(node)
@@ -132,6 +151,8 @@ async def _serve(settings: Settings, config_path: Path, store: SqliteStore) -> N
         with trio.move_on_after(_DRAIN_SECONDS, shield=True):
             for _, channel in channels.values():
                 await channel.aclose()
+            for notifier in notifiers.values():
+                await notifier.aclose()
 
 
 def _check_locations(node: Node) -> None:
@@ -214,9 +235,9 @@ async def _heed_signals(node: Node, *, task_status: trio.TaskStatus[None] = trio
             if number == signal.SIGUSR1:
                 for mailbox in node.mailboxes():
                     log.info("mailbox.dumped", mailbox=mailbox.name, depth=len(mailbox), high_water=mailbox.high_water)
-                for view in node.channel_views():
+                for view in view_channels(node):
                     log.info("account.dumped", **{key: value for key, value in view.items() if key != "problems"})
-                log.info("journal.dumped", **node.info()["Persistence"])
+                log.info("journal.dumped", **view_info(node)["Persistence"])
             elif node.shutdown_wanted.is_set():
                 log.warning("daemon.killed", signal=signal.Signals(number).name)
                 sys.stderr.flush()
@@ -247,3 +268,24 @@ def _watch(telemetry: Telemetry, node: Node, store: SqliteStore) -> None:
         "Duration of the middle one of the last 15 commits, without what its size explains.",
         lambda: store.sync_seconds,
     )
+    telemetry.watch("store_log_bytes", "Bytes committed and not yet moved into the database.", lambda: store.log_bytes)
+    telemetry.watch(
+        "store_checkpoint_seconds",
+        "Duration of the last move of the log into the database, beside the commits.",
+        lambda: store.checkpoint_seconds,
+    )
+    _watch_scanner(telemetry, node.scanner)
+
+
+def _watch_scanner(telemetry: Telemetry, scanner: Scanner) -> None:
+    telemetry.watch(
+        "violations_open",
+        "Laws of the ledger that did not hold for a SKU when last checked, and are on record.",
+        lambda: len(scanner.open),
+    )
+    telemetry.watch(
+        "violations_unlisted", "Found in the pass under way beyond what is kept on record.", lambda: scanner.unlisted
+    )
+    telemetry.watch("scan_books_checked", "Books checked since the start.", lambda: scanner.books_checked)
+    telemetry.watch("scan_busy_seconds", "Processor time of that, estimated.", lambda: scanner.busy_seconds)
+    telemetry.watch("scan_pass_age_seconds", "Time since all books had been checked once.", scanner.pass_age_seconds)

@@ -1,34 +1,56 @@
-"""The composition root: every actor made and joined, and the questions the command socket asks of all of them."""
+"""The composition root: every actor made and joined, and run from the inside out."""
 
-import heapq
 import random
 from collections.abc import Callable, Mapping
-from itertools import chain
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
-import msgspec
 import structlog
 import trio
 
 from config import schema
+from engine.actors.alerting import AlertListener
+from engine.actors.documents import Documents
+from engine.actors.fanout import Fanout
 from engine.actors.journal import Journal, JournalListener
 from engine.actors.mailbox import Mailbox
-from engine.actors.order_desk import Account, DeskListener, Order, OrderDesk, OrderKey
+from engine.actors.order_desk import Account, DeskListener, OrderDesk
 from engine.actors.projections import Projections
+from engine.actors.reader import JournalReader
+from engine.actors.recipe_owner import RecipeOwner
+from engine.actors.registrar import Registrar
+from engine.actors.reoffer import ReofferListener
 from engine.actors.router import Router
 from engine.actors.shard import Directory, Shard, ShardListener
 from engine.domain.availability import Availability
-from engine.domain.events import Event, ListingMapped, OversellCleared, OversellRecorded
+from engine.domain.catalogue import NAMING_EVENTS, Catalogue
+from engine.domain.events import (
+    Event,
+    LawEvent,
+    ListingMapped,
+    OversellCleared,
+    OversellRecorded,
+    RecipeSet,
+    SkuRetired,
+    SkuRevived,
+)
 from engine.domain.incidents import Incidents
 from engine.domain.ledger import Ledger
-from engine.domain.orders import OrderSnapshot
+from engine.domain.papers import PAPER_EVENTS, Papers
 from engine.domain.partition import shard_of
-from engine.domain.units import DIRECT, EPOCH, AccountId, LocationId, Sku, check_identifier
-from engine.machines.listings import IMPORT
-from engine.ports import Channel, Clock, Store
+from engine.domain.places import Kind, allowed_at
+from engine.domain.recipes import Recipes
+from engine.domain.units import DIRECT, AccountId, ListingId, LocationId, Sku
+from engine.machines.listings import IMPORT, MERGE
+from engine.ports import Channel, Clock, Notifier, Store
 from ops.account import AccountListener, ChannelAccount, DirectAccount
+from ops.alerting import build_alerter
+from ops.exporter import Exporter
 from ops.importer import Importer
-from ops.socket.resp import OK, ErrorReply
+from ops.names import Names
+from ops.notices import tell_oversell, tell_recipe
+from ops.offers import OfferDesk
+from ops.past import CommonEvent, Past
+from ops.surroundings import NodeSurroundings, build_scanner
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +58,9 @@ IMPORT_BYTES_MAX = 256 << 20
 """Most that one IMPORT may stage: some millions of rows."""
 
 
-class NodeListener(JournalListener, ShardListener, DeskListener, AccountListener, Protocol):
+class NodeListener(
+    JournalListener, ShardListener, DeskListener, AccountListener, ReofferListener, AlertListener, Protocol
+):
     """All that the engine reports."""
 
     def committed(self, event: Event) -> None:
@@ -58,6 +82,7 @@ class Node:
         listener: NodeListener,
         version: str,
         metrics_text: Callable[[], str],
+        notifiers: Mapping[str, Notifier] | None = None,
     ) -> None:
         """Make everything; nothing runs and nothing is replayed yet.
 
@@ -70,6 +95,7 @@ class Node:
             listener: telemetry.
             version: of the program, for INFO.
             metrics_text: METRICS' reply.
+            notifiers: the way to every configured destination of alerts, by name.
         """
         self.settings = settings
         self.limits = settings.limits
@@ -77,13 +103,17 @@ class Node:
         self.clock = clock
         self.metrics_text = metrics_text
         self.incidents = Incidents()
+        self.papers = Papers()
         self.ready = False
         self.shutdown_wanted = trio.Event()
         self.shutdown_reason = ""
-        self.locations = tuple(LocationId(location.id) for location in settings.locations)
-        self._version = version
+        self.kinds = {LocationId(location.id): Kind(location.kind) for location in settings.locations}
+        self.locations = tuple(self.kinds)
+        self.direct_locations = tuple(at for at, kind in self.kinds.items() if allowed_at(kind).sold_directly)
+        """Where the seller's own storefront and tills sell from."""
+        self.version = version
         self._listener = listener
-        self._started = trio.current_time()
+        self.started = trio.current_time()
         self.projections = Projections()
         self.journal = Journal(
             store,
@@ -94,23 +124,94 @@ class Node:
             listener=listener,
             projections=self.projections,
         )
+        self.catalogue = Catalogue()
         self.directory: Directory = {}
+        self.documents = Documents()
+        self.recipes = Recipes()
+        self.fanout = Fanout(self._tell_accounts)
         self.shards = self._make_shards(listener)
-        self.router = Router(self.shards, self.directory, self.journal)
+        self.router = Router(self.shards, self.directory, self.documents, self.journal, self.catalogue.codes)
+        self.offers = OfferDesk(
+            settings,
+            clock=clock,
+            journal=self.journal,
+            book_of=lambda sku: self.router.ledger_of(sku).books.get(sku),
+            recipes=self.fanout.recipes,
+            category_of=self.catalogue.category_of,
+            is_retired=self.catalogue.is_retired,
+            listener=listener,
+        )
         self.accounts = self._make_accounts(channels, rng, listener)
-        everyone: dict[AccountId, Account] = {DIRECT: DirectAccount(self.locations)}
+        self.offers.watch({account.id: account.pusher for account in self.accounts.values()})
+        everyone: dict[AccountId, Account] = {DIRECT: DirectAccount(self.direct_locations, self.catalogue.codes)}
         everyone |= {account.id: account.pusher for account in self.accounts.values()}
         self.desk = OrderDesk(
             router=self.router,
             journal=self.journal,
             clock=clock,
             accounts=everyone,
+            recipes=self.recipes,
+            heir_of=self.catalogue.codes.resolve,
             listener=listener,
             mailbox_max=settings.limits.mailbox_max,
         )
+        self.recipe_owner = RecipeOwner(self.recipes, router=self.router, desk=self.desk, journal=self.journal)
         for account in self.accounts.values():
             account.listen_to(self.desk)
-        self.importer = Importer(self.router, self.locations, tuple(self.accounts.values()))
+        self.reader = JournalReader(store, self.journal)
+        self.past = Past(self.reader, self._listings_of)
+        self.scanner = build_scanner(
+            settings.scan,
+            NodeSurroundings(
+                clock=clock,
+                locations=self.locations,
+                directory=self.directory,
+                desk=self.desk,
+                accounts=self.accounts,
+            ),
+            shards=self.shards,
+            reader=self.reader,
+            journal=self.journal,
+            clock=clock,
+        )
+        self.registrar = Registrar(
+            self.catalogue,
+            router=self.router,
+            journal=self.journal,
+            desk=self.desk,
+            accounts=tuple(self.accounts.values()),
+            recipes_with=self.recipes.bundles_above,
+        )
+        self.importer = Importer(
+            self.registrar,
+            locations=self.locations,
+            accounts=tuple(self.accounts.values()),
+            recipe_owner=self.recipe_owner,
+            outlet=self,
+            clock=clock,
+        )
+        self.exporter = Exporter(
+            self.catalogue,
+            self.router,
+            {account.id: account.pusher.listings_of for account in self.accounts.values()},
+            self.fanout.recipes,
+        )
+        self.alerter = build_alerter(
+            settings,
+            notifiers or {},
+            accounts=self.accounts.values(),
+            daily_sales=self.offers.demand.daily_sales,
+            clock=clock,
+            rng=rng,
+            recorder=self.journal,
+            listener=listener,
+        )
+        self.names = Names(
+            accounts=self.accounts,
+            locations=self.locations,
+            direct_locations=self.direct_locations,
+            codes=self.catalogue.codes,
+        )
         self._keep_projections()
 
     def _keep_projections(self) -> None:
@@ -118,11 +219,20 @@ class Node:
         oversells = (OversellRecorded, OversellCleared)
         self.projections.add(oversells, lambda _position, event: self.incidents.apply(event))
         self.projections.add(oversells, lambda _position, event: self._listener.committed(event), replayed=False)
-        self.projections.add(oversells, lambda _position, event: _tell(event), replayed=False)
+        self.projections.add(oversells, lambda _position, event: tell_oversell(event), replayed=False)
         self.projections.add((ListingMapped,), self._take_mapping, replayed=False)
+        self.projections.add(NAMING_EVENTS, lambda _position, event: self.catalogue.apply(event), live=False)
+        self.projections.add((RecipeSet,), self.fanout.keep_recipe)
+        self.projections.add((RecipeSet,), lambda _position, event: tell_recipe(event), replayed=False)
+        self.projections.add((SkuRetired, SkuRevived), self.fanout.keep_retired)
+        self.offers.keep(self.projections)
+        self.alerter.keep(self.projections)
+        self.projections.add(get_args(LawEvent), self.scanner.apply)
+        self.projections.add(get_args(CommonEvent), self.past.keep)
+        self.projections.add(PAPER_EVENTS, lambda _position, event: self.papers.apply(event))
 
     def _take_mapping(self, _position: int, event: ListingMapped) -> None:
-        if event.source == IMPORT:  # what a pusher matched by itself it has taken in already
+        if event.source in {IMPORT, MERGE}:  # what a pusher matched by itself it has taken in already
             self.accounts[event.account].pusher.apply(event)
 
     def _make_accounts(
@@ -133,11 +243,14 @@ class Node:
             kind, channel = channels[AccountId(each.id)]
             accounts[AccountId(each.id)] = ChannelAccount(
                 each,
-                self.settings.offers,
                 self.limits,
+                offering=self.offers.offerings[AccountId(each.id)],
+                around=self.offers.around(AccountId(each.id)),
+                turns=self.offers.turns,
                 kind=kind,
                 channel=channel,
                 router=self.router,
+                codes=self.catalogue.codes,
                 journal=self.journal,
                 clock=self.clock,
                 rng=rng,
@@ -148,7 +261,12 @@ class Node:
     def _make_shards(self, listener: ShardListener) -> list[Shard]:
         limits, count = self.settings.limits, self.settings.node.shards
         ledgers = [
-            Ledger(remembered_seconds=limits.remembered_seconds, remembered_max=max(1, limits.remembered_max // count))
+            Ledger(
+                remembered_seconds=limits.remembered_seconds,
+                remembered_max=max(1, limits.remembered_max // count),
+                history_seconds=limits.history_seconds,
+                documents_seconds=limits.documents_seconds,
+            )
             for _ in range(count)
         ]
         return [
@@ -157,6 +275,7 @@ class Node:
                 ledger=ledger,
                 owner=lambda sku: ledgers[shard_of(sku, count)],
                 directory=self.directory,
+                documents=self.documents,
                 journal=self.journal,
                 clock=self.clock,
                 outlet=self,
@@ -178,12 +297,17 @@ class Node:
             for shard in self.shards:
                 await actors.start(shard.run)
             await actors.start(self.desk.run)
+            await actors.start(self.scanner.run)
             task_status.started()
 
     async def run_accounts(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Push and listen until cancelled, inside running actors; who is told of webhooks should be up by now."""
+        await self.offers.adopt_file()
         async with trio.open_nursery() as accounts:
             self._tell_all_availability()
+            await accounts.start(self.fanout.run)
+            await accounts.start(self.offers.run)
+            await accounts.start(self.alerter.run)
             for account in self.accounts.values():
                 await accounts.start(account.run)
             self.ready = True
@@ -216,160 +340,18 @@ class Node:
     # -- what is durable (`engine.actors.shard.Outlet`)
 
     def availability(self, availability: Availability) -> None:
-        """Pass the newest level of a SKU on to every account."""
+        """Pass the newest level of a SKU on to every account, and what it makes of the bundles above it."""
+        self.offers.stocked(availability)
+        if availability.sku not in self.fanout.recipes:  # there is nothing in a bundle's own book
+            self.alerter.availability(availability)
+        self.fanout.availability(availability)
+
+    def _tell_accounts(self, availability: Availability) -> None:
         for account in self.accounts.values():
             account.pusher.availability(availability)
 
-    # -- what commands need to know
-
-    def account(self, account_id: AccountId) -> ChannelAccount:
-        """Return a channel account.
-
-        Raises:
-            ErrorReply: NOSUCHACCOUNT.
-        """
-        account = self.accounts.get(account_id)
-        if account is None:
-            raise self._no_such_account(account_id)
-        return account
-
-    def check_account(self, account_id: AccountId) -> None:
-        """Raise NOSUCHACCOUNT unless orders of this account may exist."""
-        if account_id != DIRECT and account_id not in self.accounts:
-            raise self._no_such_account(account_id)
-
-    def location(self, location: LocationId) -> LocationId:
-        """Return a location that the configuration has.
-
-        Raises:
-            ErrorReply: NOSUCHLOCATION.
-        """
-        if location not in self.locations:
-            raise ErrorReply("NOSUCHLOCATION", f"location={location} (known: {', '.join(self.locations)})")
-        return location
-
-    def locations_of(self, account_id: AccountId) -> tuple[LocationId, ...]:
-        """Return where an account sells from."""
-        self.check_account(account_id)
-        return self.locations if account_id == DIRECT else self.accounts[account_id].locations
-
-    def _no_such_account(self, account_id: AccountId) -> ErrorReply:
-        known = ", ".join(sorted((*self.accounts, DIRECT)))
-        return ErrorReply("NOSUCHACCOUNT", f"account={account_id} (known: {known})")
-
-    def check_identifiers(self, snapshot: OrderSnapshot) -> None:
-        """Raise BADARG when an id in a snapshot cannot be used."""
-        named = chain(
-            [("order_id", snapshot.order_id)],
-            (("line_id", line.line_id) for line in snapshot.lines),
-            (("sku", line.sku) for line in snapshot.lines if line.sku is not None),
-        )
-        for what, value in named:
-            problem = check_identifier(what, value)
-            if problem is not None:
-                raise ErrorReply("BADARG", problem)
-
-    def newest_orders(self, account: AccountId | None, limit: int) -> list[tuple[OrderKey, Order]]:
-        """Return the orders that changed last at their channels."""
-        orders = ((key, order) for key, order in self.desk.orders.items() if account in {None, key[0]})
-        return heapq.nlargest(
-            limit,
-            orders,
-            key=lambda item: (item[1].snapshot.modified_at if item[1].snapshot is not None else EPOCH, item[0]),
-        )
-
-    def offer_views(
-        self, sku: Sku, account: AccountId | None = None, *, explained: bool = False
-    ) -> list[dict[str, Any]]:
-        """Return what each account is told of a SKU; with every term and the last pushes when `explained`."""
-        views: list[dict[str, Any]] = []
-        for each in self.accounts.values():
-            if account not in {None, each.id}:
-                continue
-            for offer in each.pusher.offers_of(sku):
-                view = msgspec.structs.asdict(offer)
-                terms, pushes = view.pop("terms"), view.pop("pushes")
-                if explained:
-                    view["terms"] = [{"term": term, "value": value, "rule": rule} for term, value, rule in terms]
-                    view["pushes"] = [msgspec.structs.asdict(push) for push in pushes]
-                views.append(view)
-        return views
-
-    def channel_views(self) -> list[dict[str, Any]]:
-        """CHANNEL LIST."""
-        return [
-            {"account": account.id, "channel": account.kind, **msgspec.structs.asdict(account.pusher.status())}
-            | {"orders_through": account.intake.through_at}
-            for account in self.accounts.values()
-        ]
-
-    async def pause(self, account: ChannelAccount) -> object:
-        """CHANNEL PAUSE."""
-        await account.pusher.pause("CHANNEL PAUSE")
-        return OK
-
-    async def resume(self, account: ChannelAccount) -> object:
-        """CHANNEL RESUME."""
-        await account.pusher.resume()
-        return OK
-
-    async def flush(self, account: ChannelAccount) -> object:
-        """CHANNEL FLUSH."""
-        account.pusher.flush()
-        return OK
-
-    async def resync(self, account: ChannelAccount) -> object:
-        """CHANNEL RESYNC."""
-        account.pusher.resync()
-        account.intake.request_poll()
-        return OK
-
-    async def unmatched(self, account: ChannelAccount) -> object:
-        """CHANNEL UNMATCHED."""
-        return [
-            {"listing": each.listing_id, "sku": each.sku, "title": each.title, "reason": each.reason}
-            for each in account.pusher.unmatched()
-        ]
-
-    def health(self) -> dict[str, Any]:
-        """HEALTH."""
-        accounts = [
-            {"account": account.id, "state": status.state, "reason": status.reason}
-            for account in self.accounts.values()
-            for status in (account.pusher.status(),)
-        ]
-        stalled = self.journal.stalled
-        return {
-            "ready": self.ready and stalled is None and not self.shutdown_wanted.is_set(),
-            "journal": "ok" if stalled is None else f"stalled: {stalled}",
-            "accounts": accounts,
-        }
-
-    def info(self) -> dict[str, dict[str, object]]:
-        """INFO: section to field to value."""
-        books = [book for shard in self.shards for book in shard.ledger.books.values()]
-        return {
-            "Server": {
-                "node": self.settings.node.name,
-                "lastunit_version": self._version,
-                "redis_version": "7.0.0",  # some clients parse it before they say anything else
-                "uptime_in_seconds": int(trio.current_time() - self._started),
-                "shards": len(self.shards),
-            },
-            "Stock": {
-                "skus": len(books),
-                "holds_open": sum(len(book.holds) for book in books),
-                "orders": len(self.desk.orders),
-                "incidents_open": len(self.incidents.open),
-                "units_oversold_ever": self.incidents.units_total,
-            },
-            "Persistence": {
-                "journal_position": self.journal.position,
-                "journal_waiting_events": self.journal.waiting_events,
-                "journal_stalled": self.journal.stalled or "",
-                "now": self.clock.now().isoformat(),
-            },
-        }
+    def _listings_of(self, sku: Sku) -> list[ListingId]:
+        return [each.listing for account in self.accounts.values() for each in account.pusher.offers_of(sku)]
 
     def mailboxes(self) -> list[Mailbox[Any]]:
         """Return every inbox, for metrics."""
@@ -378,20 +360,3 @@ class Node:
             self.desk.inbox,
             *(account.intake.inbox for account in self.accounts.values()),
         ]
-
-
-def _tell(event: OversellRecorded | OversellCleared) -> None:
-    """An oversell is never only a number: whoever reads the log hears of it at once."""
-    if isinstance(event, OversellCleared):
-        log.info("oversell.cleared", sku=event.sku)
-        return
-    log.warning(
-        "oversell.recorded",
-        sku=event.sku,
-        units=event.units,
-        open_units=event.open_units,
-        account=event.account,
-        order=event.order_id,
-        cause=event.cause,
-        detail=event.detail,
-    )

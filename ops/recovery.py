@@ -11,9 +11,16 @@ from engine.domain.errors import StoreCorrupt
 from engine.domain.events import (
     AccountPaused,
     AccountResumed,
+    AlertEvent,
+    BooksCompared,
+    CampaignEnded,
+    CampaignReturned,
+    CampaignSet,
+    DeliveryEvent,
     DriftFound,
     Event,
     HoldCommitted,
+    ItemDescribed,
     ListingDropped,
     ListingMapped,
     OrderRecorded,
@@ -21,6 +28,11 @@ from engine.domain.events import (
     PushPlanned,
     PushSettled,
     PushVerified,
+    RecipeSet,
+    RulesSet,
+    SkuRenamed,
+    ViolationCleared,
+    ViolationFound,
     WebhookHandled,
     WebhookStored,
 )
@@ -50,6 +62,7 @@ async def replay(node: Node, store: Store) -> datetime:
             for event in decoded:
                 apply_event(node, event)
                 node.projections.replay(frame.position, event)
+            node.offers.replayed(frame.position, decoded)
             events += len(decoded)
         node.journal.position, written_at = frames[-1].position, frames[-1].written_at
         for shard in node.shards:  # what the predecessor had forgotten by then does not come back
@@ -67,6 +80,8 @@ def apply_event(node: Node, event: Event) -> None:
             node.desk.apply(event)
         case OrderRecorded():
             node.desk.apply(event)
+        case RecipeSet():
+            node.recipe_owner.apply(event)
         case WebhookStored(account=account_id) | WebhookHandled(account=account_id):
             if (account := node.accounts.get(account_id)) is not None:
                 account.intake.apply(event)
@@ -86,5 +101,13 @@ def apply_event(node: Node, event: Event) -> None:
         ):
             if (account := node.accounts.get(account_id)) is not None:
                 account.pusher.apply(event)
+        case ItemDescribed() | SkuRenamed():
+            pass  # the catalogue's alone, which keeps them through the projections
+        case ViolationFound() | ViolationCleared() | BooksCompared():
+            pass  # the scanner's alone, likewise
+        case RulesSet() | CampaignSet() | CampaignEnded() | CampaignReturned():
+            pass  # the offer desk's alone, likewise
+        case _ if isinstance(event, AlertEvent | DeliveryEvent):
+            pass  # the alerter's alone, likewise
         case _:
             node.router.apply(event)

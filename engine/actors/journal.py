@@ -29,6 +29,24 @@ def encode_events(events: Sequence[Event]) -> bytes:
     return _ENCODER.encode(events)
 
 
+def encode_event(event: Event) -> bytes:
+    """Build the bytes of one event, as a frame has them one after the other."""
+    return _ENCODER.encode(event)
+
+
+def _build_payload(units: Sequence["_Unit"], events: Sequence[Event]) -> bytes:
+    if all(unit.encoded is None for unit in units):
+        return encode_events(events)
+    pieces = [_array_head(len(events))]
+    pieces += [unit.encoded or b"".join(map(encode_event, unit.events)) for unit in units]
+    return b"".join(pieces)
+
+
+def _array_head(count: int) -> bytes:
+    """Build the head of an array; source: the MessagePack specification, section "array format family"."""
+    return b"\xdd" + count.to_bytes(4, "big") if count > 0xFFFF else b"\xdc" + count.to_bytes(2, "big")
+
+
 def decode_events(frame: Frame) -> list[Event]:
     """Read a frame's payload.
 
@@ -53,6 +71,17 @@ class JournalListener(Protocol):
 class _Unit(NamedTuple):
     events: Sequence[Event]
     on_commit: Callable[[int], None] | None
+    encoded: bytes | None = None
+    """Its events as a frame has them, where somebody has taken the time before."""
+
+
+class _Gathered(NamedTuple):
+    """Units that share a frame, with nothing left to do but to write it."""
+
+    units: list[_Unit]
+    events: list[Event]
+    frame: Frame | None
+    """None: no unit has an event."""
 
 
 class Journal:
@@ -87,7 +116,11 @@ class Journal:
         self._waiting: deque[_Unit] = deque()
         self._waiting_events = 0
         self._committing = False
+        self._next: _Gathered | None = None
+        """Gathered to be written at once, which the store could not."""
+        self._failure: AppendUnknown | None = None
         self._closing = False
+        self._running = False
         self._ended = False
         self._recording: set[trio.Event] = set()
         self._work = trio.Event()
@@ -98,23 +131,48 @@ class Journal:
         """Events handed over and not yet in a frame."""
         return self._waiting_events
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the backlog is below its limit."""
+        return self._waiting_events < self._waiting_max
+
     async def wait_room(self) -> None:
         """Wait while the backlog is at its limit: how a slow disk slows down whoever decides."""
-        while self._waiting_events >= self._waiting_max:
+        while not self.has_room:
             await self._room.wait()
 
-    def enqueue(self, events: Sequence[Event], on_commit: Callable[[int], None] | None) -> None:
+    def enqueue(
+        self, events: Sequence[Event], on_commit: Callable[[int], None] | None, encoded: bytes | None = None
+    ) -> None:
         """Hand over one all-or-nothing unit; `on_commit(position)` runs when it is durable.
 
         A unit without events waits for all that was handed over before it: what it tells was decided on that.
+        `encoded` are the events through `encode_event`, one behind the other, where there are so many that encoding
+        them here would take long.
         """
-        if not events and not self._waiting and not self._committing:
+        if not events and not self._waiting and not self._committing and self._next is None:
             if on_commit is not None:
                 on_commit(self.position)
             return
-        self._waiting.append(_Unit(events, on_commit))
+        self._waiting.append(_Unit(events, on_commit, encoded))
         self._waiting_events += len(events)
         self._work.set()
+
+    def add(self, events: Sequence[Event], on_commit: Callable[[int], None] | None) -> None:
+        """Hand over one of several units that come in one step; `commit_soon` follows the last of them."""
+        self._waiting.append(_Unit(events, on_commit))
+        self._waiting_events += len(events)
+
+    def commit_soon(self) -> None:
+        """Commit what waits here and now, where no frame is under way and the store is quick; else in the task."""
+        while self._running and not self._committing and (self._waiting or self._next is not None):
+            gathered, self._next = self._next or self._gather(), None
+            if not self._append_nowait(gathered):
+                self._next = gathered
+                break
+            self._settle(gathered)
+        if self._waiting or self._next is not None or self._failure is not None:
+            self._work.set()
 
     async def record(self, events: Sequence[Event]) -> int:
         """Hand over events and wait until they are durable (`engine.ports.Recorder`).
@@ -149,14 +207,19 @@ class Journal:
             JournalUnavailable: the store refused for longer than `stall_seconds_max`.
         """
         task_status.started()
+        self._running = True
         try:
-            while self._waiting or not self._closing:
-                if not self._waiting:
+            while self._waiting or self._next is not None or not self._closing:
+                if self._failure is not None:
+                    raise self._failure
+                if not self._waiting and self._next is None:
                     self._work = trio.Event()
                     await self._work.wait()
                     continue
-                await self._commit(self._gather())
+                gathered, self._next = self._next or self._gather(), None
+                await self._commit(gathered)
         finally:
+            self._running = False
             self._ended = True
             for done in self._recording:
                 done.set()
@@ -166,33 +229,58 @@ class Journal:
         self._closing = True
         self._work.set()
 
-    def _gather(self) -> list[_Unit]:
+    def _gather(self) -> _Gathered:
         units: list[_Unit] = []
-        events = 0
-        while self._waiting and (not units or events + len(self._waiting[0].events) <= self._entries_max):
+        events: list[Event] = []
+        while self._waiting and (not units or len(events) + len(self._waiting[0].events) <= self._entries_max):
             unit = self._waiting.popleft()
             units.append(unit)
-            events += len(unit.events)
-        return units
-
-    async def _commit(self, units: list[_Unit]) -> None:
-        events = [event for unit in units for event in unit.events]
+            events += unit.events
+        frame: Frame | None = None
         if events:
-            payload = encode_events(events)
-            frame = Frame(position=self.position + 1, written_at=self._clock.now(), payload=payload)
+            frame = Frame(
+                position=self.position + 1, written_at=self._clock.now(), payload=_build_payload(units, events)
+            )
+        return _Gathered(units, events, frame)
+
+    async def _commit(self, gathered: _Gathered) -> None:
+        if gathered.frame is not None:
             self._committing = True
             started = trio.current_time()
-            await self._append(frame)
+            await self._append(gathered.frame)
             self._committing = False
-            self.position = frame.position
-            self._waiting_events -= len(events)
-            self._listener.frame_committed(len(events), len(payload), trio.current_time() - started)
-            if self._waiting_events < self._waiting_max:
-                self._room.set()
-                self._room = trio.Event()
-            self._projections.committed(self.position, events)
+            self._note_written(gathered, gathered.frame, trio.current_time() - started)
+        self._settle(gathered)
+
+    def _append_nowait(self, gathered: _Gathered) -> bool:
+        """Append now if the store is quick; what it refuses or does not know of is for the task."""
+        if gathered.frame is None:
+            return True
+        started = trio.current_time()
+        try:
+            if not self._store.append_nowait(gathered.frame):
+                return False
+        except JournalUnavailable:
+            return False  # tried again there, with patience
+        except AppendUnknown as unknown:
+            self._failure = unknown
+            self._running = False
+            return False
+        self._note_written(gathered, gathered.frame, trio.current_time() - started)
+        return True
+
+    def _note_written(self, gathered: _Gathered, frame: Frame, seconds: float) -> None:
+        self.position = frame.position
+        self._waiting_events -= len(gathered.events)
+        self._listener.frame_committed(len(gathered.events), len(frame.payload), seconds)
+        if self.has_room:
+            self._room.set()
+            self._room = trio.Event()
+        self._projections.committed(self.position, gathered.events)
+
+    def _settle(self, gathered: _Gathered) -> None:
         # no checkpoint until every answer is given: they are all equally durable
-        for unit in units:
+        for unit in gathered.units:
             if unit.on_commit is not None:
                 unit.on_commit(self.position)
 

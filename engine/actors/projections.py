@@ -17,22 +17,26 @@ class Projections:
         self._live: dict[type[Event], tuple[Keeper, ...]] = {}
         self._replayed: dict[type[Event], tuple[Keeper, ...]] = {}
 
-    def add(self, kinds: Iterable[type[Event]], keeper: Keeper, *, replayed: bool = True) -> None:
+    def add(self, kinds: Iterable[type[Event]], keeper: Keeper, *, live: bool = True, replayed: bool = True) -> None:
         """Tell `keeper` of events of these kinds, in the order they were committed.
 
         Args:
             kinds: event classes.
             keeper: gets position and event.
+            live: False: only of the past, on the way to where the predecessor was.
             replayed: False: only of what happens from now on (logs, counters, notices to people).
         """
         for kind in kinds:
-            self._live[kind] = (*self._live.get(kind, ()), keeper)
+            if live:
+                self._live[kind] = (*self._live.get(kind, ()), keeper)
             if replayed:
                 self._replayed[kind] = (*self._replayed.get(kind, ()), keeper)
 
     def committed(self, position: int, events: Sequence[Event]) -> None:
         """Pass on the events of one durable frame."""
         live = self._live
+        if live.keys().isdisjoint(map(type, events)):
+            return  # most frames are holds alone
         for event in events:
             for keeper in live.get(type(event), ()):
                 keeper(position, event)

@@ -1,15 +1,17 @@
 """One task per channel account that keeps its listings at their offers: a loop around `Publisher`."""
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
 
 import structlog
 import trio
 
+from engine.actors.naming import Resolve, itself, page_by_id, remap, seen_by_id, settled
+from engine.actors.turns import Turns
 from engine.domain.availability import Availability, ChannelSale
-from engine.domain.errors import ChannelError, NotSent, OutcomeUnknown
+from engine.domain.errors import ChannelError, CredentialsRejected, NotSent, OutcomeUnknown
 from engine.domain.events import (
     AccountPaused,
     AccountResumed,
@@ -18,13 +20,15 @@ from engine.domain.events import (
     ListingMapped,
     PushSettled,
 )
-from engine.domain.offers import ResolvedRule
+from engine.domain.offers import Offering
 from engine.domain.orders import OrderLine
-from engine.domain.units import AccountId, ListingId, LocationId, Sku
+from engine.domain.units import AccountId, ListingId, Sku
 from engine.machines.budget import BudgetTerms, Lane
+from engine.machines.listing import Listing
 from engine.machines.listings import Unmatched
 from engine.machines.publisher import Publisher
 from engine.machines.pushing import (
+    Around,
     Effect,
     Journal,
     Mode,
@@ -48,9 +52,10 @@ from engine.machines.views import (
     view_exposure,
     view_offers,
 )
-from engine.ports import Channel, Clock, Recorder, SeenListing, Verdict
+from engine.ports import Channel, Clock, ListingPage, Recorder, SeenListing, Verdict
 
 T = TypeVar("T")
+
 
 log = structlog.get_logger()
 
@@ -67,10 +72,10 @@ class Pusher:
         account: AccountId,
         channel: Channel,
         *,
-        locations: tuple[LocationId, ...],
+        offering: Offering,
         mode: Mode,
-        rules: Callable[[Sku], ResolvedRule],
         known_sku: Callable[[Sku], bool],
+        resolve: Resolve = itself,
         push: PushTerms,
         budget: BudgetTerms,
         clock: Clock,
@@ -79,11 +84,19 @@ class Pusher:
         request_order_poll: Callable[[], None],
         listener: PusherListener | None = None,
         priority: Priority = rank_by_risk,
+        around: Around | None = None,
+        turns: Turns | None = None,
     ) -> None:
-        """Start idle. `request_order_poll` must not block; asking twice may poll once."""
+        """Start idle. `request_order_poll` must not block; asking twice may poll once.
+
+        `turns` are shared with the other accounts' pushers.
+        """
+        self._turns = turns or Turns()
         self.account = account
-        self.locations = locations
+        self.locations = offering.locations
         self._known_sku = known_sku
+        self._resolve = resolve
+        """From what a channel calls a SKU to its id."""
         self._channel = channel
         self._terms = push
         self._clock = clock
@@ -93,11 +106,12 @@ class Pusher:
         self._stirred = trio.Event()
         self._unreachable: str | None = None
         """As last logged."""
+        self.rejected: dict[str, str] = {}
+        """Operations that the channel refuses our credentials for since they last worked, and its words."""
         self._publisher = Publisher(
             account,
-            locations=locations,
+            offering=offering,
             mode=mode,
-            rules=rules,
             push=push,
             budget=budget,
             batch_of=channel.batch_key,
@@ -106,34 +120,49 @@ class Pusher:
             rng=rng,
             listener=self._listener,
             priority=priority,
+            around=around,
         )
 
     # -- what it is told ----------------------------------------------------------------------------------------------
 
     def apply(self, event: Event) -> None:
         """Take in a journalled fact, in replay or live; what is not this account's changes nothing."""
-        self._publisher.apply(event)
-        self._stir()
+        self._publisher.apply(settled(event, self._resolve))
+        self.stir()
 
     def availability(self, availability: Availability) -> None:
         """Note what there is of a SKU; the newest position wins, whatever the order of arrival."""
         self._publisher.availability(availability, self._now())
-        self._stir()
+        self.stir()
 
     def channel_sale(self, sale: ChannelSale) -> None:
         """Note that the channel changed its own number: it is written and verified again (DESIGN.md section 6)."""
         self._publisher.channel_sale(sale, self._now())
-        self._stir()
+        self.stir()
 
     def listing_hint(self, seen: SeenListing) -> None:
         """Hear what a webhook said of a listing: an edit is looked at, a new listing is mapped by its SKU."""
-        self._publisher.hint(seen, self._now())
-        self._stir()
+        self._publisher.hint(seen_by_id(seen, self._resolve), self._now())
+        self.stir()
+
+    def retouch(self, sku: Sku) -> None:
+        """Compute a SKU's offers anew soon: quotas or siblings have changed."""
+        self._publisher.retouch(sku)
+        self.stir()
+
+    def look_again(self, sku: Sku) -> None:
+        """Read the listings of a SKU at once."""
+        self._publisher.look_again(sku)
+        self.stir()
+
+    def offer_anew(self, listings: Sequence[Listing]) -> int:
+        """Compute some offers anew; return how many have changed. `stir` when all are done."""
+        return self._publisher.offer_anew(listings, self._now())
 
     def orders_caught_up(self) -> None:
         """Let numbers rise: every order that the channel had a moment ago has been decided."""
         self._publisher.orders_caught_up()
-        self._stir()
+        self.stir()
 
     def orders_behind(self, reason: str) -> None:
         """Let numbers only fall until orders are caught up (law 7)."""
@@ -142,12 +171,12 @@ class Pusher:
     def flush(self) -> None:
         """Push what is dirty now."""
         self._publisher.flush()
-        self._stir()
+        self.stir()
 
     def resync(self) -> None:
         """Compare every listing with the channel, from the first page."""
         self._publisher.sweep.start(trio.current_time())
-        self._stir()
+        self.stir()
 
     async def pause(self, reason: str) -> None:
         """Push nothing until `resume`, across restarts; returns once that is durable. Looking goes on."""
@@ -175,7 +204,7 @@ class Pusher:
         finally:
             if not answered:
                 self._publisher.line.abandoned(trio.current_time())
-            self._stir()
+            self.stir()
         self._ask(self._publisher.line.ended(outcome if isinstance(outcome, ChannelError) else None, self._now()))
         if isinstance(outcome, ChannelError):
             raise outcome
@@ -189,7 +218,33 @@ class Pusher:
 
     def offers_of(self, sku: Sku) -> tuple[ListingOffer, ...]:
         """Return the listings of a SKU for OFFERS and EXPLAIN."""
-        return view_offers(self._publisher, sku)
+        return view_offers(self._publisher, sku, self._clock.now())
+
+    def listings(self) -> Iterator[Listing]:
+        """Walk through every mapped listing, as slowly as one likes; theirs to read, ours to change."""
+        return self._publisher.listings.walk()
+
+    @property
+    def listing_count(self) -> int:
+        """How many there are now."""
+        return len(self._publisher.listings)
+
+    def listings_of(self, sku: Sku) -> tuple[Listing, ...]:
+        """Return the listings that sell a SKU, in the order of their mapping."""
+        return self._publisher.listings.of(sku)
+
+    def level(self, sku: Sku) -> Availability | None:
+        """Return what there is of a SKU as last heard; None: nothing was."""
+        return self._publisher.pushes.level(sku)
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """How long it takes until the account shows a new number; None: not measured yet."""
+        return self._publisher.lag.seconds
+
+    def remap(self, gone: Sku, into: Sku, at: datetime) -> list[ListingMapped]:
+        """Return the events that make each listing of one SKU sell another. Record them, then `apply` them."""
+        return remap(self.account, self._publisher.listings.of(gone), into, at)
 
     def unmatched(self) -> tuple[Unmatched, ...]:
         """Return the listings at the channel that are not managed, with the reason of each."""
@@ -208,7 +263,8 @@ class Pusher:
         listing = None if line.listing_id is None else self._publisher.listings.get(line.listing_id)
         if listing is not None:
             return listing.sku
-        return line.sku if line.sku is not None and self._known_sku(line.sku) else None
+        sku = None if line.sku is None else self._resolve(line.sku)
+        return sku if sku is not None and self._known_sku(sku) else None
 
     def pack_units_of(self, line: OrderLine) -> int:
         """Return how many units of its SKU one unit of an order line is."""
@@ -230,11 +286,12 @@ class Pusher:
         async with trio.open_nursery() as nursery:
             task_status.started()
             while True:
-                # no checkpoint from here to the wait: what is told after the poll must find the event waited for
+                # taken before anything is looked at: what is told from here on finds this event waited for
                 stirred = self._stirred
                 self._note_reach()
-                for effect in self._publisher.poll(self._now()):
-                    nursery.start_soon(self._perform, effect)
+                async with self._turns.turn():
+                    for effect in self._publisher.poll(self._now()):
+                        nursery.start_soon(self._perform, effect)
                 with trio.move_on_at(self._publisher.wake_seconds(self._now())):
                     await stirred.wait()
 
@@ -255,13 +312,17 @@ class Pusher:
                 effects = await self._write(effect)
             case Read(listing_ids=listing_ids):
                 seen = await self._attempt("read_stock", lambda: self._channel.read_stock(listing_ids))
-                effects = self._publisher.stock_read(effect, seen, self._now())
+                async with self._turns.turn():
+                    effects = self._publisher.stock_read(effect, seen, self._now())
             case ReadCatalogue(cursor=cursor):
                 page = await self._attempt("read_listings", lambda: self._channel.read_listings(cursor))
-                effects = self._publisher.catalogue_read(effect, page, self._now())
+                if isinstance(page, ListingPage):
+                    page = page_by_id(page, self._resolve)
+                async with self._turns.turn():
+                    effects = self._publisher.catalogue_read(effect, page, self._now())
             case Journal() | PollOrders():
                 effects = [effect]
-        self._stir()
+        self.stir()
         await self._carry_out(effects)
 
     async def _write(self, write: Write) -> list[Effect]:
@@ -270,7 +331,8 @@ class Pusher:
         rows, effects = self._publisher.depart(write, self._now())
         if rows:
             outcome = await self._attempt("write_stock", lambda: self._channel.write_stock(rows))
-            effects += self._publisher.written(write, rows, outcome, self._now())
+            async with self._turns.turn():
+                effects += self._publisher.written(write, rows, outcome, self._now())
         return effects
 
     async def _attempt(self, operation: str, call: Callable[[], Awaitable[T]]) -> T | ChannelError:
@@ -284,6 +346,10 @@ class Pusher:
             outcome = OutcomeUnknown(self.account, operation, reason)
         except ChannelError as error:
             outcome = error
+        if isinstance(outcome, CredentialsRejected):
+            self.rejected[operation] = outcome.reason
+        elif not isinstance(outcome, ChannelError):
+            self.rejected.pop(operation, None)
         word = type(outcome).__name__ if isinstance(outcome, ChannelError) else "ok"
         self._listener.call_ended(self.account, operation, trio.current_time() - started, word)
         return outcome
@@ -317,7 +383,7 @@ class Pusher:
         await self._recorder.record(events)
         for event in events:
             self._publisher.apply(event)
-        self._stir()
+        self.stir()
 
     async def _admit_orders(self, operation: str) -> None:
         line = self._publisher.line
@@ -332,9 +398,9 @@ class Pusher:
                     await stirred.wait()
         finally:
             line.budget.orders_waiting -= 1
-            self._stir()
+            self.stir()
 
-    def _stir(self) -> None:
+    def stir(self) -> None:
         """Wake whoever waits for something to change; the next one waits for the next change."""
         self._stirred.set()
         self._stirred = trio.Event()

@@ -6,26 +6,40 @@ from typing import assert_never
 
 import trio
 
+from engine.actors.documents import Documents
 from engine.actors.journal import Journal
 from engine.actors.mailbox import Mailbox
 from engine.actors.shard import Directory, Look, Message, Rendezvous, Request, Shard, Slot, Together, placed_on
+from engine.actors.turn import Turn
 from engine.domain.book import Book
+from engine.domain.codes import Codes, name_by_id
 from engine.domain.commands import (
     AddSku,
     Adjust,
+    ChangeState,
     Command,
     CommitHold,
+    Count,
+    EndPurchase,
+    LoseTransfer,
+    Observe,
     OpenStock,
+    OrderPurchase,
     PlaceHold,
+    Reallocate,
     Receive,
+    ReceiveTransfer,
     RecordOrder,
     Refusal,
     ReleaseHold,
+    Return,
+    SendTransfer,
 )
-from engine.domain.events import BookEvent, Event, HoldRefused, UnitsHeld
+from engine.domain.events import BookEvent, Event, HoldRefused, PurchaseOrdered, SkuMerged, TransferSent, UnitsHeld
+from engine.domain.filing import Paper
 from engine.domain.ledger import Ledger
 from engine.domain.partition import shard_of
-from engine.domain.units import AccountId, HoldId, Sku
+from engine.domain.units import AccountId, DocumentId, HoldId, Sku
 
 
 class Waiter:
@@ -50,11 +64,22 @@ class Waiter:
 class Router:
     """Knows which shard owns a SKU, and which SKUs a hold id stands for."""
 
-    def __init__(self, shards: Sequence[Shard], directory: Directory, journal: Journal) -> None:
-        """Route to `shards`, which share `directory`."""
+    def __init__(
+        self,
+        shards: Sequence[Shard],
+        directory: Directory,
+        documents: Documents,
+        journal: Journal,
+        codes: Codes | None = None,
+    ) -> None:
+        """Route to `shards`, which share `directory` and `documents`; `codes` say which SKU a caller means."""
+        self.turn = Turn(shards, directory, journal)
+        """For who brings many commands at once: while it is open, owners that rest decide them in `begin`."""
+        self._codes = codes if codes is not None else Codes()
         self._shards = shards
         self._inboxes = [shard.inbox for shard in shards]
         self._directory = directory
+        self._documents = documents
         self._journal = journal
 
     def ledger_of(self, sku: Sku) -> Ledger:
@@ -64,6 +89,15 @@ class Router:
     def knows(self, sku: Sku) -> bool:
         """Whether the SKU exists."""
         return sku in self.ledger_of(sku).books
+
+    def blank_ledgers(self) -> list[Ledger]:
+        """Return a ledger without books for each shard, to prepare new SKUs in."""
+        return [shard.ledger.blank() for shard in self._shards]
+
+    def adopt(self, ledgers: Sequence[Ledger]) -> None:
+        """Take over the new SKUs of such ledgers, while all shards lend their books."""
+        for shard, ledger in zip(self._shards, ledgers, strict=True):
+            shard.ledger.adopt(ledger)
 
     def account_of(self, hold_id: HoldId) -> AccountId | None:
         """Return the account a hold was placed for; None for an unknown id."""
@@ -75,12 +109,24 @@ class Router:
         placed = self._directory.get(hold_id)
         return placed.skus if placed is not None else ()
 
+    def skus_of_document(self, number: DocumentId) -> tuple[Sku, ...]:
+        """Return the SKUs of the purchase order and of the transfer of this number, sorted."""
+        found = (self._documents.skus_of((paper, number)) for paper in Paper)
+        return tuple(sorted({sku for skus in found for sku in skus}))
+
     def apply(self, event: BookEvent) -> None:
         """Replay one event into the book it belongs to."""
         self.ledger_of(event.sku).apply(event)
         if isinstance(event, UnitsHeld | HoldRefused):
             skus = tuple(sku for sku, _ in event.asked) or (event.sku,)
             self._directory[event.hold_id] = placed_on(skus, event.account)
+        elif isinstance(event, SkuMerged):
+            gone = self.ledger_of(event.sku).books[event.sku]
+            self.ledger_of(event.into).inherit_keys(event.into, gone.movements.values())
+        elif isinstance(event, PurchaseOrdered):
+            self._documents.note((Paper.PURCHASE, event.purchase_order), (event.sku,))
+        elif isinstance(event, TransferSent):
+            self._documents.note((Paper.TRANSFER, event.transfer), (event.sku,))
 
     async def submit(self, command: Command, slot: Slot | None) -> None:
         """Bring a command to its owner, waiting while that one's inbox is full."""
@@ -94,12 +140,15 @@ class Router:
             if slot is not None:
                 slot.resolve(Refusal(code="STALLED", text=f"the journal cannot be written: {self._journal.stalled}"))
             return None
+        if self._codes.active:
+            command = name_by_id(command, self._codes)
         skus = self._skus_of_command(command)
         if not skus:
             if slot is not None:
-                slot.resolve(Refusal(code="NOSUCHHOLD", text=f"hold={getattr(command, 'hold_id', '')}"))
+                slot.resolve(_no_such(command))
             return None
-        return self._send(Request(command, skus, slot), skus)
+        request = Request(command, skus, slot)
+        return None if self.turn.decide(request) else self._send(request, skus)
 
     async def ask(self, command: Command) -> object:
         """Submit a command and wait for its durable answer."""
@@ -109,6 +158,7 @@ class Router:
 
     async def look(self, sku: Sku, read: Callable[[Book | None, datetime], object], slot: Slot) -> None:
         """Ask the owner of a book about it; `read` gets None for a SKU that does not exist."""
+        sku = self._codes.resolve(sku)
         await self.look_at((sku,), lambda books, now: read(books.get(sku), now), slot)
 
     async def look_at(
@@ -135,7 +185,25 @@ class Router:
                 return self.skus_of(hold_id)
             case RecordOrder():
                 return command.skus
-            case Adjust(sku=sku) | Receive(sku=sku) | AddSku(sku=sku) | OpenStock(sku=sku):
+            case OrderPurchase():
+                return self._documents.note((Paper.PURCHASE, command.purchase_order), command.skus)
+            case EndPurchase():
+                return self._documents.skus_of((Paper.PURCHASE, command.purchase_order))
+            case SendTransfer():
+                return self._documents.note((Paper.TRANSFER, command.transfer), command.skus)
+            case (
+                Adjust(sku=sku)
+                | Receive(sku=sku)
+                | Return(sku=sku)
+                | ChangeState(sku=sku)
+                | Count(sku=sku)
+                | Observe(sku=sku)
+                | ReceiveTransfer(sku=sku)
+                | LoseTransfer(sku=sku)
+                | Reallocate(sku=sku)
+                | AddSku(sku=sku)
+                | OpenStock(sku=sku)
+            ):
                 return (sku,)
             case _:
                 assert_never(command)
@@ -159,3 +227,10 @@ class Router:
         # no checkpoint until it is in every inbox: all shards meet it in the same order
         for inbox in inboxes:
             inbox.put_nowait(message)
+
+
+def _no_such(command: Command) -> Refusal:
+    """Refuse a command whose id stands for no SKU."""
+    if isinstance(command, EndPurchase):
+        return Refusal(code="NOSUCHPO", text=f"purchase_order={command.purchase_order}")
+    return Refusal(code="NOSUCHHOLD", text=f"hold={getattr(command, 'hold_id', '')}")

@@ -1,10 +1,12 @@
 """One task per shard: the only owner of its books.
 
-Decide, apply, hand to the journal; answers and availability leave when the frame is durable. A command over SKUs of
-several shards is a `Rendezvous`: every shard it names comes to it in the order of its inbox, lends its books to the
+Decide, apply, hand to the journal; answers and availability leave when the frame is durable. It does so in steps: in
+its own task or, while that has nothing to do, in the `Turn` of whoever brings commands. A command over SKUs of several
+shards is a `Rendezvous`: every shard it names comes to it in the order of its inbox, lends its books to the
 last one to arrive, and goes on when that has decided.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -13,16 +15,20 @@ from typing import NamedTuple, Protocol, get_args
 import msgspec
 import trio
 
+from engine.actors.documents import Documents, document_of
 from engine.actors.journal import Journal
 from engine.actors.mailbox import Mailbox
 from engine.domain.availability import Availability
 from engine.domain.book import Book
-from engine.domain.commands import Answer, Command, PlaceHold, Refusal
-from engine.domain.events import BookEvent, Event, OrderRecorded
-from engine.domain.ledger import Ledger, handle
-from engine.domain.units import AccountId, HoldId, Sku
+from engine.domain.commands import Answer, Command, OrderPurchase, PlaceHold, Refusal, SendTransfer
+from engine.domain.events import BookEvent, Event, OrderRecorded, RecipeSet, UnitsHeld
+from engine.domain.holds import grant_plain
+from engine.domain.ledger import Handled, Ledger, handle
+from engine.domain.units import EPOCH, AccountId, HoldId, LocationId, Sku
 from engine.ports import Clock
 
+_NOT_REMEMBERED = frozenset({"BUSY", "NOSUCHSKU", "RETIRED"})
+"""Refusals of holds that no book keeps: the same hold may be granted once there is such a SKU."""
 _TAKEN_MAX = 1024
 """Messages between two checkpoints; about 10 ms of decisions."""
 
@@ -104,6 +110,8 @@ def placed_on(skus: tuple[Sku, ...], account: AccountId) -> Placed:
 
 Directory = dict[HoldId, Placed]
 Message = Request | Look | Rendezvous
+Enqueue = Callable[[Sequence[Event], Callable[[int], None]], None]
+"""`Journal.enqueue` or, where more is to come in the same step, `Journal.add`."""
 _BOOK_EVENTS = get_args(BookEvent)
 
 
@@ -122,6 +130,10 @@ class ShardListener(Protocol):
         """Report one decision."""
         ...
 
+    def granted(self, held: Sequence[UnitsHeld]) -> None:
+        """Report the plain holds that one step granted: each a decision with this one event."""
+        ...
+
     def lapsed(self, events: Sequence[BookEvent]) -> None:
         """Report what the clock decided."""
         ...
@@ -137,6 +149,7 @@ class Shard:
         ledger: Ledger,
         owner: Callable[[Sku], Ledger],
         directory: Directory,
+        documents: Documents,
         journal: Journal,
         clock: Clock,
         outlet: Outlet,
@@ -150,6 +163,7 @@ class Shard:
             ledger: its books.
             owner: finds the ledger of any SKU; used at a rendezvous, when all of its shards have come.
             directory: hold id to its SKUs, for commands that name no SKU; the router adds, the shard takes away.
+            documents: the same for purchase orders and transfers.
             journal: where decisions go.
             clock: the time of decisions.
             outlet: who hears of what is durable.
@@ -161,12 +175,24 @@ class Shard:
         self.inbox: Mailbox[Message] = Mailbox(f"shard-{index}", mailbox_max)
         self._owner = owner
         self._directory = directory
+        self._documents = documents
         self._journal = journal
         self._clock = clock
         self._outlet = outlet
         self._listener = listener
+        self.stepping = False
+        """Between `begin_step` and `end_step`."""
+        self._now = EPOCH
+        """The instant of the step."""
         self._events: list[Event] = []
+        self._granted: list[UnitsHeld] = []
+        """Those of the events that are plain holds, to be reported."""
         self._answers: list[tuple[Slot, object]] = []
+        self._rest = trio.CancelScope()
+        """Around the wait for work; its deadline is when something runs out..."""
+        self._rest_until: datetime | None = None
+        """...as the clock says it."""
+        self._is_waiting = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the books until cancelled. What is decided is with the journal before any checkpoint."""
@@ -174,59 +200,137 @@ class Shard:
         while True:
             await self._wait_for_work()
             await self._journal.wait_room()
-            now = self._clock.now()
-            self._lapse(self.ledger, now)
+            self._now = self._clock.now()
+            self._lapse(self.ledger)
             for message in self.inbox.take_nowait(_TAKEN_MAX):
                 # no checkpoint until all of these are decided, but at a rendezvous, before which all is handed over
                 match message:
                     case Request():
-                        self._decide(message, self._own, now)
+                        self.decide(message)
                     case Look():
-                        self._show(message, now)
+                        self._show(message)
                     case Rendezvous():
-                        self._hand_over(now)
+                        self._hand_over(self._journal.enqueue)
                         await self._meet(message)
-                        now = self._clock.now()
-            self.forget(now)
-            self._hand_over(now)
+                        self._now = self._clock.now()
+            self._forget_old()
+            self._hand_over(self._journal.enqueue)
             await trio.lowlevel.checkpoint()
+
+    # -- in a turn: no checkpoint from `begin_step` to `end_step`
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether its task waits for work and has none: it may be stepped in a turn."""
+        return self._is_waiting and not self.inbox
+
+    def begin_step(self, now: datetime) -> None:
+        """Begin to decide in a turn; the shard rests."""
+        self.stepping = True
+        self._now = now
+        self._lapse(self.ledger)
+
+    def grant_plain(
+        self,
+        hold_id: HoldId,
+        sku: Sku,
+        quantity: int,
+        expires_at: datetime | None,
+        account: AccountId,
+        locations: Sequence[LocationId],
+    ) -> UnitsHeld | None:
+        """Grant a plain hold of an id that the directory does not know; None: nothing was done."""
+        book = self.ledger.books.get(sku)
+        if book is None:
+            return None
+        held = grant_plain(book, hold_id, quantity, expires_at, account, locations, self._now)
+        if held is not None:
+            self.ledger.hold(book, held)
+            self._events.append(held)
+            self._granted.append(held)
+            self._directory[hold_id] = _placed_on_one(sku, account)
+        return held
+
+    def decide(self, request: Request) -> None:
+        """Decide a command over SKUs of ours, in a step."""
+        self._decide(request, self._own)
+
+    def end_step(self) -> None:
+        """Add what was decided to what the journal is to commit, and wait for what runs out next."""
+        self.stepping = False
+        self._forget_old()
+        self._hand_over(self._journal.add)
+        if self.ledger.next_due_at != self._rest_until:
+            self._rest.deadline = self._find_deadline()
+
+    # -- a step
 
     def _own(self, _sku: Sku) -> Ledger:
         return self.ledger
 
     async def _wait_for_work(self) -> None:
-        due_at = self.ledger.next_due_at
-        if due_at is None:
-            await self.inbox.wait()
-            return
-        with trio.move_on_after(max(0.0, (due_at - self._clock.now()).total_seconds())):
-            await self.inbox.wait()
+        with trio.CancelScope(deadline=self._find_deadline()) as self._rest:
+            self._is_waiting = True
+            try:
+                await self.inbox.wait()
+            finally:
+                self._is_waiting = False
 
-    def _decide(self, request: Request, owner: Callable[[Sku], Ledger], now: datetime) -> None:
+    def _find_deadline(self) -> float:
+        """Say when something runs out, in trio's time."""
+        due_at = self._rest_until = self.ledger.next_due_at
+        if due_at is None:
+            return math.inf
+        return trio.current_time() + max(0.0, (due_at - self._clock.now()).total_seconds())
+
+    def _decide(self, request: Request, owner: Callable[[Sku], Ledger]) -> None:
         command = request.command
-        handled = handle(owner, command, request.skus, now)
+        taken = self._taken_since(command, request.skus) if isinstance(command, PlaceHold) else None
+        handled = handle(owner, command, request.skus, self._now) if taken is None else Handled([], taken)
         events, answer = handled.events, handled.answer
         self._events += events
         self._listener.decided(command, answer, events)
         if request.slot is not None:
             self._answers.append((request.slot, answer))
         if isinstance(command, PlaceHold):
-            if isinstance(answer, Refusal) and answer.code == "NOSUCHSKU":
+            if isinstance(answer, Refusal) and answer.code in _NOT_REMEMBERED:
                 self._forget_hold(command.hold_id)
             elif command.hold_id not in self._directory:
                 # taken away while this one waited: an earlier one of its id was forgotten, or named no SKU that exists
                 self._directory[command.hold_id] = placed_on(command.skus, command.account)
+        elif isinstance(command, OrderPurchase | SendTransfer):
+            document = document_of(command)
+            if isinstance(answer, Refusal):
+                self._documents.settle(document, self._book_of)
+            else:  # an earlier one of its id may have been refused while this one waited
+                self._documents.note(document, command.skus)
 
-    def _show(self, look: Look, now: datetime) -> None:
+    def _taken_since(self, command: PlaceHold, skus: Sequence[Sku]) -> Refusal | None:
+        """Refuse a hold whose id was given, since it was sent, to one of SKUs that are not at hand here."""
+        placed = self._directory.get(command.hold_id)
+        if placed is None or placed.skus == skus or set(placed.skus) <= set(skus):
+            return None
+        was = " ".join(placed.skus[:3]) + (" ..." if len(placed.skus) > 3 else "")
+        return Refusal(code="CONFLICT", text=f"hold={command.hold_id} was asked for {was} at {placed.account} before")
+
+    def _show(self, look: Look) -> None:
         for sku in look.skus:
-            self._lapse(self._owner(sku), now)
+            self._lapse(self._owner(sku))
         books = {sku: book for sku in look.skus if (book := self._owner(sku).books.get(sku)) is not None}
-        self._answers.append((look.slot, look.read(books, now)))
+        self._answers.append((look.slot, look.read(books, self._now)))
+
+    def _forget_old(self) -> None:
+        self.forget(self._now)
+        for document in self.ledger.forget_documents(self._now):
+            self._documents.settle(document, self._book_of)
 
     def forget(self, now: datetime) -> None:
         """Drop what was remembered long enough."""
         for hold_id in self.ledger.forget(now):
             self._forget_hold(hold_id)
+
+    def _book_of(self, sku: Sku) -> Book | None:
+        return self._owner(sku).books.get(sku)
 
     def _forget_hold(self, hold_id: HoldId) -> None:
         """Take a hold id out of the directory, unless a book of it knows it still."""
@@ -241,33 +345,41 @@ class Shard:
         if not rendezvous.arrive():
             await rendezvous.wait_decided()
             return
-        now = self._clock.now()
+        self._now = self._clock.now()
+        also: Sequence[Sku] = ()
         match rendezvous.message:
             case Request() as request:
-                self._decide(request, self._owner, now)
+                self._decide(request, self._owner)
             case Look() as look:
-                self._show(look, now)
+                self._show(look)
             case Together(run=run, slot=slot):
-                events, answer = run(now)
+                events, answer = run(self._now)
                 self._events.extend(events)
                 self._answers.append((slot, answer))
-        self._hand_over(now)
+                # whoever derives the levels of bundles has not kept those of SKUs that were no components until now
+                also = [sku for event in events if isinstance(event, RecipeSet) for sku, _ in event.components]
+        self._hand_over(self._journal.enqueue, also)
         rendezvous.leave()
 
-    def _lapse(self, ledger: Ledger, now: datetime) -> None:
-        due_at = ledger.next_due_at
-        if due_at is not None and due_at <= now:
-            events = ledger.lapse(now)
+    def _lapse(self, ledger: Ledger) -> None:
+        if ledger.is_due(self._now):
+            events = ledger.lapse(self._now)
             self._events.extend(events)
             self._listener.lapsed(events)
 
-    def _hand_over(self, now: datetime) -> None:
-        """Give the journal what was decided, with what is to happen when it is durable."""
+    def _hand_over(self, enqueue: Enqueue, also: Sequence[Sku] = ()) -> None:
+        """Give the journal what was decided, with what is to happen when it is durable.
+
+        `also`: SKUs whose levels are to be told besides those that changed.
+        """
         if not self._events and not self._answers:
             return
-        events, answers = self._events, self._answers
+        if self._granted:
+            self._listener.granted(self._granted)
+            self._granted = []
+        events, answers, now = self._events, self._answers, self._now
         self._events, self._answers = [], []
-        touched = {event.sku: None for event in events if isinstance(event, _BOOK_EVENTS)}
+        touched = {event.sku: None for event in events if isinstance(event, _BOOK_EVENTS)} | dict.fromkeys(also)
         # The position is known only at the commit, so availability is copied now and stamped then.
         levels = [(sku, self._owner(sku).books[sku].levels()) for sku in touched]
 
@@ -277,4 +389,4 @@ class Shard:
             for slot, answer in answers:
                 slot.resolve(answer)
 
-        self._journal.enqueue(events, committed)
+        enqueue(events, committed)

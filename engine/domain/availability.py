@@ -1,5 +1,7 @@
 """What a shard tells the pushers after a commit: the newest level, never a change."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from engine.domain.units import AccountId, Instant, LocationId, Sku
@@ -15,6 +17,22 @@ class Availability(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Every location that ever had a unit of this SKU; may be negative."""
     changed_at: Instant
     """When the change was decided."""
+    components: tuple["Component", ...] = ()
+    """Of a bundle: what it is made of, in SKU order; `engine.domain.making.count_available` says how many that makes.
+
+    `atp` is then what each location alone could make, negative where it owes: its sum never promises too much, and may
+    be less than can be made across locations.
+    """
+    together: bool = False
+    """Of a bundle: whether the components of one unit must come from one location."""
+
+
+class Component(NamedTuple):
+    """One of the SKUs with stock that a bundle comes to."""
+
+    units: int
+    """In one unit of the bundle, at least 1."""
+    level: Availability
 
 
 class ChannelSale(msgspec.Struct, frozen=True, kw_only=True, gc=False):

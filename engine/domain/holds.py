@@ -3,28 +3,91 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from engine.domain.allocate import place
+from engine.domain.allocate import at_one, place
 from engine.domain.book import Book, units_of
+from engine.domain.bundle_holds import Placing
 from engine.domain.commands import Answer, CommitHold, Committed, Granted, PlaceHold, Refusal, Released, ReleaseHold
 from engine.domain.decision import Books, Decision, refuse
 from engine.domain.events import BookEvent, HoldCommitted, HoldExpired, HoldRefused, HoldReleased, Part, UnitsHeld
+from engine.domain.units import AccountId, HoldId, LocationId
+
+
+def grant_plain(
+    book: Book,
+    hold_id: HoldId,
+    quantity: int,
+    expires_at: datetime | None,
+    account: AccountId,
+    locations: Sequence[LocationId],
+    now: datetime,
+) -> UnitsHeld | None:
+    """Grant the hold that nearly all are: one SKU, wherever its units lie, a new id, nothing short, one place has all.
+
+    `place_hold` decides such a hold here too, so there is one way to decide it.
+
+    Args:
+        book: that of the SKU, the only one the id was ever seen with. Holds that are due have been noted already.
+        hold_id: the caller's.
+        quantity: units asked for.
+        expires_at: None: never.
+        account: whose basket it is.
+        locations: where the units may come from, in order of preference.
+        now: the instant of the decision.
+
+    Returns:
+        All that happens, or None: nothing is decided, `place_hold` must.
+    """
+    if hold_id in book.holds or hold_id in book.ended or hold_id in book.refused:
+        return None
+    if book.retired or book.is_bundle:
+        return None
+    positions = book.positions
+    if len(positions) > 1:
+        for position in positions.values():
+            if position.atp < 0:  # what one place is short of must come from another
+                return None
+    for location in locations:
+        found = positions.get(location)
+        if found is not None and found.atp >= quantity:
+            return UnitsHeld(
+                at=now,
+                sku=book.sku,
+                hold_id=hold_id,
+                parts=at_one(location, quantity),
+                expires_at=expires_at,
+                account=account,
+            )
+    return None
 
 
 def place_hold(books: Books, command: PlaceHold, now: datetime) -> Decision:
     """Grant all lines, or refuse with the first that is short."""
     lines = command.lines
+    if len(lines) == 1 == len(books) and lines[0][0] in books and command.location is None and not command.wanted:
+        sku, quantity = lines[0]
+        plain = grant_plain(
+            books[sku], command.hold_id, quantity, command.expires_at, command.account, command.locations, now
+        )
+        if plain is not None:
+            return Decision((plain,), _granted((plain,)))
     seen = _answer_as_before(books, command)
     if seen is not None:
         return Decision((), seen)
     for sku, _ in lines:
         if sku not in books:
             return refuse("NOSUCHSKU", f"sku={sku}")
+        if books[sku].retired:
+            return refuse("RETIRED", f"sku={sku}")
+    if command.bundles:
+        return _place_bundles(books, command, now)
     asked = lines if len(lines) > 1 else ()
     held: list[UnitsHeld] = []
     for sku, quantity in lines:
         book = books[sku]
         parts = _find_units(book, quantity, command)
         if parts is None:
+            if book.is_bundle:  # since it was asked; there is never anything in its own book
+                return refuse("BUSY", f"sku={sku} has become a bundle this moment: ask again")
             refused = HoldRefused(
                 at=now,
                 sku=sku,
@@ -51,6 +114,44 @@ def place_hold(books: Books, command: PlaceHold, now: datetime) -> Decision:
     return Decision(held, _granted(held))
 
 
+def _place_bundles(books: Books, command: PlaceHold, now: datetime) -> Decision:
+    """Grant all lines of a hold that names bundles, or refuse with the first that is short and its component."""
+    if command.retired is not None:
+        return refuse("RETIRED", f"sku={command.retired}")
+    placing = Placing(books, command)
+    short = placing.find()
+    asked = command.lines if len(command.lines) > 1 else ()
+    if short is not None:
+        refused = HoldRefused(
+            at=now,
+            sku=short.sku,
+            hold_id=command.hold_id,
+            requested=dict(command.lines)[short.sku],
+            atp=_atp_for(books[short.sku], command),
+            account=command.account,
+            asked=asked,
+            location=command.location,
+            wanted=command.wanted,
+            bundle=short.bundle,
+        )
+        return Decision((refused,), _out_of_stock(refused))
+    held = [
+        UnitsHeld(
+            at=now,
+            sku=sku,
+            hold_id=command.hold_id,
+            parts=placing.parts[sku],
+            expires_at=command.expires_at,
+            account=command.account,
+            asked=asked,
+            location=command.location,
+            wanted=command.wanted,
+        )
+        for sku, _ in command.lines
+    ]
+    return Decision(held, _granted(held))
+
+
 def _find_units(book: Book, quantity: int, command: PlaceHold) -> tuple[Part, ...] | None:
     if command.location is None:
         return place(quantity, command.locations, book.atp_at)
@@ -72,7 +173,8 @@ def _answer_as_before(books: Books, command: PlaceHold) -> Answer | None:
         if held is not None:
             if not _same_request(held, units_of(held.parts), command):
                 return _conflict(command, held)
-            parts = [_held_in(books[sku], command) for sku, _ in command.lines]
+            lines = held.asked or ((held.sku, 0),)  # a bundle may come to other SKUs by now
+            parts = [_held_in(books[sku], command) for sku, _ in lines]
             granted = [part for part in parts if part is not None]
             # a shard that had more to remember has forgotten its part: then the whole hold is forgotten
             return _granted(granted) if len(granted) == len(parts) else None
@@ -91,17 +193,26 @@ def _held_in(book: Book, command: PlaceHold) -> UnitsHeld | None:
 
 
 def _same_request(first: UnitsHeld | HoldRefused, units: int, command: PlaceHold) -> bool:
-    asked = first.asked or ((first.sku, units),)
-    return asked == command.lines and first.account == command.account and first.location == command.location
+    asked = first.wanted or first.asked or ((first.sku, units),)
+    wanted = command.wanted or command.lines
+    return asked == wanted and first.account == command.account and first.location == command.location
 
 
 def _conflict(command: PlaceHold, first: UnitsHeld | HoldRefused) -> Refusal:
-    lines = first.asked or ((first.sku, units_of(first.parts) if isinstance(first, UnitsHeld) else first.requested),)
+    lines = (
+        first.wanted
+        or first.asked
+        or ((first.sku, units_of(first.parts) if isinstance(first, UnitsHeld) else first.requested),)
+    )
     was = " ".join(f"{sku} {units}" for sku, units in lines[:3]) + (" ..." if len(lines) > 3 else "")
     return Refusal(code="CONFLICT", text=f"hold={command.hold_id} was asked for {was} at {first.account} before")
 
 
 def _out_of_stock(refused: HoldRefused) -> Refusal:
+    if refused.bundle is not None:
+        sku, requested, atp = refused.bundle
+        text = f"sku={sku} requested={requested} atp={atp} component={refused.sku}"
+        return Refusal(code="OUTOFSTOCK", text=text)
     return Refusal(code="OUTOFSTOCK", text=f"sku={refused.sku} requested={refused.requested} atp={refused.atp}")
 
 

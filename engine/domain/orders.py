@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from engine.domain.units import UNITS_MAX, AccountId, Instant, LineId, ListingId, OrderId, Sku, Units
+from engine.domain.units import UNITS_MAX, AccountId, Instant, LineId, ListingId, LocationId, OrderId, Sku, Units
 
 LINES_MAX = 10_000
 
@@ -42,6 +42,8 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Left the building for good or until returned; a refund of unshipped units without restock counts here too."""
     returned: Units = 0
     """Of the shipped, back on the shelf and sellable."""
+    location: LocationId | None = None
+    """Where the buyer picks the units up: owed from there and nowhere else; None: the policy chooses."""
 
     @property
     def open_units(self) -> int:

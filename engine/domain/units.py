@@ -17,6 +17,9 @@ LineId = NewType("LineId", str)
 Key = NewType("Key", str)
 """The caller's name for a physical event, so that a repeat is recognised."""
 
+DocumentId = NewType("DocumentId", str)
+"""A purchase order or a transfer, as the caller numbers it."""
+
 UNITS_MAX = 1_000_000_000
 """Largest quantity in one command. Far above any warehouse, far below what a 64-bit sum of many could overflow."""
 

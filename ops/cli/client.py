@@ -1,6 +1,6 @@
 """The command line's end of the command socket, over redis-py."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -16,7 +16,23 @@ ANSWER_SECONDS_MAX: Final = 30.0
 """Longer than the daemon sits out a slow disk before it answers STALLED or stops being worth waiting for."""
 
 _LISTS_OF_MAPS: Final = frozenset(
-    {"lines", "locations", "offers", "terms", "pushes", "open_holds", "demand", "allocation", "accounts"}
+    {
+        "accounts",
+        "allocation",
+        "demand",
+        "documents",
+        "events",
+        "lines",
+        "locations",
+        "offers",
+        "open_holds",
+        "origins",
+        "paused",
+        "pushes",
+        "rows",
+        "terms",
+        "violations",
+    }
 )
 """Fields of docs/socket.md whose value is a list of maps; RESP2 does not tell a map from a list."""
 
@@ -30,6 +46,12 @@ class Client(Protocol):
 
     def call(self, *words: str | bytes, seconds_max: float = ANSWER_SECONDS_MAX) -> Any:  # noqa: ANN401 - any RESP value
         """Send one command and return its answer as it came."""
+
+    def pipeline(self, commands: Sequence[Sequence[str | bytes]]) -> list[Any]:
+        """Send commands without waiting in between; return their answers in order, a `Refusal` where one was refused.
+
+        The caller keeps a batch small enough for both sockets' buffers: nothing is read before all is sent.
+        """
 
 
 class SocketClient:
@@ -84,7 +106,8 @@ class SocketClient:
             if not self._connection.can_read(seconds_max):
                 raise Unreachable(
                     f"no answer from the daemon at {self.address} within {seconds_max:.0f} s:"
-                    " whether the command took effect is unknown"
+                    " whether the command took effect is unknown",
+                    sent=True,
                 )
             return self._connection.read_response()
         except (redis.ResponseError, redis.AuthenticationError) as error:
@@ -92,8 +115,34 @@ class SocketClient:
         except redis.RedisError as error:
             raise Unreachable(
                 f"the daemon at {self.address} went away before it answered ({error}):"
-                " whether the command took effect is unknown"
+                " whether the command took effect is unknown",
+                sent=True,
             ) from error
+
+    def pipeline(self, commands: Sequence[Sequence[str | bytes]]) -> list[Any]:
+        """See `Client.pipeline`.
+
+        Raises:
+            Unreachable: as from `call`; any number of the commands may have taken effect.
+        """
+        self._connect()
+        answers: list[Any] = []
+        try:
+            self._connection.send_packed_command(self._connection.pack_commands(commands))
+            for _ in commands:
+                if not self._connection.can_read(ANSWER_SECONDS_MAX):
+                    raise Unreachable(
+                        f"no answer from the daemon at {self.address} within {ANSWER_SECONDS_MAX:.0f} s", sent=True
+                    )
+                try:
+                    answers.append(self._connection.read_response())
+                except (redis.ResponseError, redis.AuthenticationError) as error:
+                    answers.append(_refusal(error))
+        except redis.RedisError as error:
+            raise Unreachable(
+                f"the daemon at {self.address} went away before it answered ({error})", sent=True
+            ) from error
+        return answers
 
     def _connect(self) -> None:
         try:

@@ -14,6 +14,13 @@ _HINTS: Final = {
     "NOSUCHSKU": "No SKU has this name; `lastunit import --catalogue` brings SKUs.",
     "NOSUCHACCOUNT": "`lastunit channels` shows the accounts.",
     "NOSUCHLOCATION": "Locations stand in the configuration.",
+    "NOSUCHALERT": "`lastunit alerts` shows the alerts.",
+    "NOSUCHDESTINATION": "Destinations stand in the configuration: [[alerts.destinations]].",
+    "RETIRED": "`lastunit items revive` sells it again.",
+    "INUSE": "A SKU can be merged when nothing of it is open: release, ship, receive or cancel first.",
+    "NOSUCHPO": "`lastunit po list --all` shows the purchase orders.",
+    "NOSUCHTRANSFER": "`lastunit transfer list --all` shows the transfers.",
+    "FUSE": "Look at what the partner sent; if it is true, the same again with --force applies it.",
     "NOAUTH": "Set socket.password in the configuration.",
     "WRONGPASS": "socket.password is not the one that the daemon was started with.",
     "BUSY": "The daemon is at a limit: try again.",
@@ -39,6 +46,11 @@ class Unreachable(click.ClickException):
     """No daemon answered."""
 
     exit_code = EXIT_UNREACHABLE
+
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        """`sent`: a command was under way, and whether it took effect is unknown."""
+        super().__init__(message)
+        self.sent = sent
 
 
 class Unusable(click.ClickException):

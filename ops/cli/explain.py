@@ -7,11 +7,12 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from ops.cli.client import Map, as_map
+from ops.cli.client import ANSWER_SECONDS_MAX, Map, as_map
+from ops.cli.history import PAST_SECONDS_MAX
 from ops.cli.invocation import Invocation
 from ops.cli.present import Column, parts, plain, print_json, print_table, styled, terminal
 from ops.cli.session import connected, data_options
-from ops.cli.stock import headline
+from ops.cli.stock import headline, print_expected, set_aside
 
 _SUM: Final = (
     (" ", "on hand", "on_hand"),
@@ -24,7 +25,9 @@ _SIGNS: Final = {
     "atp": "=",
     "share": "x",
     "shared": "=",
+    "ring-fenced": "-",
     "buffer": "-",
+    "count error": "-",
     "pack": "/",
     "packs": "=",
     "floor": ">",
@@ -62,17 +65,26 @@ _PUSHES: Final = (
 
 @click.command()
 @data_options
+@click.option(
+    "--at", metavar="TIME", help="As of then: 2026-11-11T12:00:00+08:00, unix seconds, or -15m (s, m, h, d) ago."
+)
 @click.argument("sku")
 @click.argument("account", required=False)
-def explain(invocation: Invocation, sku: str, account: str | None) -> None:
-    """Tell how each number of a SKU came about, and what channels were told."""
+def explain(invocation: Invocation, sku: str, account: str | None, at: str | None) -> None:
+    """Tell how each number of a SKU came about, and what channels were told; now, or as of an instant."""
+    words = [*([account] if account else []), *(["AT", at] if at else [])]
     with connected(invocation) as client:
-        story = as_map(client.call("EXPLAIN", sku, *([account] if account else [])))
+        story = as_map(client.call("EXPLAIN", sku, *words, seconds_max=PAST_SECONDS_MAX if at else ANSWER_SECONDS_MAX))
     if invocation.as_json:
         print_json(story)
         return
     console = terminal()
     console.print(headline(story), soft_wrap=True)
+    if at:
+        told = f"as of {plain(story.get('as_of'))} UTC; the last that was known of it is frame {story.get('position')}"
+        console.print(Text(told), soft_wrap=True)
+    for pause in story.get("paused", []):
+        console.print(Text(f"{plain(pause.get('account'))} was paused: {plain(pause.get('reason'))}"), soft_wrap=True)
     console.print()
     _print_stock(console, story)
     _print_claims(console, story)
@@ -102,11 +114,13 @@ def sum_lines(terms: Iterable[tuple[str, str, object, str]], total: tuple[str, o
 
 
 def _print_stock(console: Console, story: Map) -> None:
-    terms = [(sign, label, story.get(field), "") for sign, label, field in _SUM]
+    aside = {"unavailable": set_aside(story)}
+    terms = [(sign, label, story.get(field), aside.get(field, "")) for sign, label, field in _SUM]
     _print_lines(console, sum_lines(terms, ("available to promise", story.get("atp"))))
     soon = [f"{story[field]} {field.replace('_', ' ')}" for field in ("incoming", "in_transit") if story.get(field)]
     if soon:
         console.print(f"  not counted: {', '.join(soon)}")
+    print_expected(console, story)
 
 
 def _print_claims(console: Console, story: Map) -> None:

@@ -1,4 +1,4 @@
-"""`hold`, `commit`, `release`, `adjust`, `receive`: single decisions by hand."""
+"""`hold`, `commit`, `release`: single decisions by hand."""
 
 import click
 
@@ -8,8 +8,6 @@ from ops.cli.present import Column, print_facts, print_json, print_table, termin
 from ops.cli.session import connected, data_options
 
 _LINES = (Column("sku", "sku"), Column("location", "location"), Column("quantity", "quantity", right=True))
-_SIGNED = {"ignore_unknown_options": True}
-"""So that -3 is a number, not an option."""
 
 
 @click.command()
@@ -49,29 +47,6 @@ def commit(invocation: Invocation, hold_id: str, order: str | None) -> None:
 def release(invocation: Invocation, hold_id: str) -> None:
     """Give a hold's units back."""
     _tell(invocation, "RELEASE", hold_id)
-
-
-@click.command(context_settings=_SIGNED)
-@data_options
-@click.argument("key")
-@click.argument("sku")
-@click.argument("location")
-@click.argument("delta")
-@click.argument("reason")
-def adjust(invocation: Invocation, key: str, sku: str, location: str, delta: str, reason: str) -> None:
-    """Correct what lies at a location by DELTA units; KEY makes a repeat harmless."""
-    _tell(invocation, "ADJUST", key, sku, location, delta, reason)
-
-
-@click.command()
-@data_options
-@click.argument("key")
-@click.argument("sku")
-@click.argument("location")
-@click.argument("quantity")
-def receive(invocation: Invocation, key: str, sku: str, location: str, quantity: str) -> None:
-    """Book units that arrived; KEY makes a repeat harmless."""
-    _tell(invocation, "RECEIVE", key, sku, location, quantity)
 
 
 def _tell(invocation: Invocation, *words: str) -> None:

@@ -7,13 +7,14 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
-from config.loader import ConfigProblems, load
+from config.loader import ConfigProblems, Loaded, load
 from ops.cli.errors import EXIT_USAGE, Unusable
 from ops.cli.invocation import Invocation
 from ops.cli.present import print_json
 from ops.cli.session import data_options
+from ops.rulefile import check_offers
 
-SAMPLES: Final = ("lastunit.toml", "catalogue.csv", "listings.csv", "stock.csv")
+SAMPLES: Final = ("lastunit.toml", "catalogue.csv", "listings.csv", "stock.csv", "recipes.csv", "movements.csv")
 
 _NEXT_STEPS: Final = """\
 Next:{go}
@@ -22,7 +23,9 @@ Next:{go}
   3. lastunit run
   4. lastunit import --catalogue catalogue.csv --stock stock.csv     (in another terminal)
   5. lastunit status
-Once a shop is in lastunit.toml: lastunit import --listings listings.csv"""
+Once a shop is in lastunit.toml: lastunit import --listings listings.csv
+Bundles, kits and packs: lastunit import --recipes recipes.csv
+Deliveries, returns, counts: lastunit movements movements.csv"""
 
 
 @click.command()
@@ -49,7 +52,7 @@ def init(folder: Path, *, force: bool) -> None:
 def check_config(ctx: click.Context, invocation: Invocation) -> None:
     """Name every problem of the configuration, and what is allowed but probably not meant."""
     try:
-        loaded = load(invocation.config)
+        loaded = _load_for_daemon(invocation)
     except ConfigProblems as found:
         if not invocation.as_json:
             raise Unusable(found.problems) from found
@@ -64,6 +67,19 @@ def check_config(ctx: click.Context, invocation: Invocation) -> None:
     counts = ((len(settings.locations), "location"), (len(settings.accounts), "account"))
     have = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
     click.echo(f"{invocation.config}: no problems ({have})")
+
+
+def _load_for_daemon(invocation: Invocation) -> Loaded:
+    """Read the file as the daemon does: it judges rules of offers as a whole, too.
+
+    Raises:
+        ConfigProblems: with every problem that was found.
+    """
+    loaded = load(invocation.config)
+    problems = check_offers(loaded.settings)
+    if problems:
+        raise ConfigProblems([f"{invocation.config}: {problem}" for problem in problems])
+    return loaded
 
 
 @click.command()

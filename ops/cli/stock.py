@@ -3,6 +3,7 @@
 from typing import Final
 
 import click
+from rich.console import Console
 from rich.text import Text
 
 from ops.cli.client import Map, as_map
@@ -14,8 +15,26 @@ from ops.cli.session import connected, data_options
 FIGURES: Final = ("on_hand", "committed", "reserved", "unavailable", "safety_stock", "atp", "incoming", "in_transit")
 _COLUMNS: Final = (
     Column("location", "location"),
+    Column("kind", "kind"),
     *(Column(figure.replace("_", " "), figure, right=True) for figure in FIGURES),
 )
+_STATES: Final = ("quality_hold", "damaged", "display")
+"""What `unavailable` is made of: said below the table where there is any."""
+_DOCUMENTS: Final = (
+    Column("to come", "quantity", right=True),
+    Column("at", "location"),
+    Column("on", "kind"),
+    Column("number", "document"),
+    Column("expected (UTC)", "expected_at"),
+)
+_COMPONENTS: Final = (
+    Column("component", "sku"),
+    Column("in one", "quantity", right=True),
+    Column("atp", "atp", right=True),
+    Column("makes", "makes", right=True),
+    Column("binds", "binds"),
+)
+_ONE_LOCATION: Final = {False: "", True: ", each from one location"}
 _OFFERS: Final = (
     Column("account", "account"),
     Column("listing", "listing"),
@@ -77,14 +96,35 @@ def headline(book: Map) -> Text:
     return line
 
 
+def set_aside(place: Map) -> str:
+    """Say what `unavailable` is made of: `2 quality hold, 1 damaged`; empty when it is nothing."""
+    return ", ".join(f"{place[state]} {state.replace('_', ' ')}" for state in _STATES if place.get(state))
+
+
+def print_expected(console: Console, book: Map) -> None:
+    """Print what is to come, and on which paper."""
+    if papers := book.get("documents"):
+        console.print()
+        named = [{**paper, "kind": str(paper.get("kind")).replace("_", " ")} for paper in papers]
+        print_table(console, _DOCUMENTS, named, empty="", optional="expected_at")
+
+
 def _print(books: list[Map]) -> None:
     console = terminal()
     for number, book in enumerate(books):
         if number:
             console.print()
         console.print(headline(book), soft_wrap=True)
+        if bundle := book.get("bundle"):
+            console.print(f"a bundle: {book.get('atp')} can be made{_ONE_LOCATION[bool(bundle.get('one_location'))]}")
+            print_table(console, _COMPONENTS, bundle.get("components", []), empty="")
+            continue
         places = book.get("locations", [])
         rows = [*places, {**book, "location": "all"}] if len(places) > 1 else places
-        print_table(console, _COLUMNS, rows, empty="nothing at any location")
+        print_table(console, _COLUMNS, rows, empty="nothing at any location", optional="kind")
+        for place in places:
+            if aside := set_aside(place):
+                console.print(Text(f"unavailable at {plain(place.get('location'))}: {aside}"), soft_wrap=True)
+        print_expected(console, book)
         if holds := book.get("holds"):
             console.print(f"{holds} open hold{'' if holds == 1 else 's'}")

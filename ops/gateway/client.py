@@ -19,6 +19,8 @@ log = structlog.get_logger()
 LINKS_PER_LANE = 2
 ANSWER_SECONDS_MAX = 15.0
 """A connection whose oldest command waits longer is given up. Below the 30 s at which proxies and shops hang up."""
+PAST_SECONDS_MAX = 120.0
+"""The same for questions about the past."""
 WATCH_SECONDS = 1.0
 """How often that is looked at."""
 CONNECT_SECONDS_MAX = 5.0
@@ -33,6 +35,8 @@ class Lane(StrEnum):
     WRITE = "write"
     """Holds, adjustments, receipts, orders by hand, channel commands."""
     READ = "read"
+    PAST = "past"
+    """Questions that read the journal, one after the other: seconds, where it is long."""
     WEBHOOK = "webhook"
     """Bodies of megabytes must not stand in front of a hold."""
 
@@ -178,14 +182,15 @@ class _Keeper:
     async def _watch(self, link: Link) -> None:
         """Offer the connection to callers until it is closed or stops answering."""
         loop = asyncio.get_running_loop()
+        patience_seconds = PAST_SECONDS_MAX if self._lane is Lane.PAST else ANSWER_SECONDS_MAX
         self.link = link
         self.connects += 1
         self.came_up.set()
         try:
             while not link.closed.done():
                 await asyncio.wait((link.closed,), timeout=WATCH_SECONDS)
-                if loop.time() - link.oldest_at > ANSWER_SECONDS_MAX:
-                    link.abort(f"the daemon has not answered for {ANSWER_SECONDS_MAX:g} s")
+                if loop.time() - link.oldest_at > patience_seconds:
+                    link.abort(f"the daemon has not answered for {patience_seconds:g} s")
         finally:
             self.link = None
             link.abort("the gateway is stopping")

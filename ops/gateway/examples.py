@@ -9,10 +9,17 @@ import msgspec
 from engine.domain.orders import OrderLine, OrderStatus
 from engine.domain.units import LineId, Sku
 from ops.gateway import models as m
+from ops.gateway.examples_alerts import STRUCTS as _ALERTS
+from ops.gateway.examples_items import STRUCTS as _ITEMS
+from ops.gateway.examples_movements import STRUCTS as _MOVEMENTS
+from ops.gateway.examples_past import STRUCTS as _PAST
+from ops.gateway.examples_recipes import STRUCTS as _RECIPES
+from ops.gateway.examples_rules import STRUCTS as _RULES
 from ops.gateway.problems import KINDS, Problem
 
 _NOON = datetime(2026, 11, 11, 12, 0, tzinfo=UTC)
 _QUARTER_PAST = datetime(2026, 11, 11, 12, 15, tzinfo=UTC)
+_FRIDAY = datetime(2026, 11, 13, 8, 0, tzinfo=UTC)
 
 _HELD = m.HeldLine(sku="A-1", location="main", quantity=2)
 _HOLD = m.Hold(hold="basket-81", expires_at=_QUARTER_PAST, lines=(_HELD,))
@@ -33,10 +40,6 @@ _STRUCTS: tuple[msgspec.Struct, ...] = (
     m.Committed(hold="basket-81", order="1001", committed_at=_NOON),
     m.Released(hold="basket-81", released_at=_NOON),
     m.HoldState(hold="basket-81", state="held", expires_at=_QUARTER_PAST, account="direct", lines=(_HELD,)),
-    m.AdjustmentRequest(key="count-7", sku="A-1", location="main", delta=-1, reason="damaged"),
-    m.Adjustment(key="count-7", sku="A-1", location="main", delta=-1, on_hand=41),
-    m.ReceiptRequest(key="po-12-line-3", sku="A-1", location="main", quantity=24),
-    m.Receipt(key="po-12-line-3", sku="A-1", location="main", quantity=24, on_hand=65),
     m.Stock(
         sku="A-1",
         name="Mug, blue",
@@ -44,6 +47,9 @@ _STRUCTS: tuple[msgspec.Struct, ...] = (
         committed=5,
         reserved=2,
         unavailable=1,
+        quality_hold=1,
+        damaged=0,
+        display=0,
         safety_stock=4,
         incoming=24,
         in_transit=0,
@@ -53,15 +59,22 @@ _STRUCTS: tuple[msgspec.Struct, ...] = (
         locations=(
             m.LocationStock(
                 location="main",
+                kind="own",
                 on_hand=42,
                 committed=5,
                 reserved=2,
                 unavailable=1,
+                quality_hold=1,
+                damaged=0,
+                display=0,
                 safety_stock=4,
                 incoming=24,
                 in_transit=0,
                 atp=30,
             ),
+        ),
+        documents=(
+            m.ExpectedUnits(kind="purchase_order", document="PO-12", location="main", quantity=24, expected_at=_FRIDAY),
         ),
     ),
     m.Offers(
@@ -143,6 +156,12 @@ _STRUCTS: tuple[msgspec.Struct, ...] = (
     m.ChannelDone(account="shop", action="pause"),
     m.Ready(ready=True, journal="ok", accounts=({"account": "shop", "state": "live", "reason": None},)),
     m.Alive(),
+    *_MOVEMENTS,
+    *_ALERTS,
+    *_PAST,
+    *_RECIPES,
+    *_ITEMS,
+    *_RULES,
 )
 
 BY_SCHEMA: Mapping[str, Any] = {type(example).__name__: msgspec.to_builtins(example) for example in _STRUCTS}

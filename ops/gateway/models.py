@@ -5,29 +5,20 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from engine.domain.orders import OrderLine, OrderStatus
-from engine.domain.units import ID_BYTES_MAX, UNITS_MAX, Instant, SignedUnits
+from engine.domain.units import Instant
+from ops.gateway.base import Identifier, In, Out, Quantity
 
-Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_BYTES_MAX)]
-Quantity = Annotated[int, msgspec.Meta(ge=1, le=UNITS_MAX)]
 BATCH_HOLDS_MAX = 500
 
 
-class _In(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A body. An unknown field is an error: a misspelt one must not be ignored."""
-
-
-class _Out(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer. No quantity has a default: what the daemon does not tell is not zero."""
-
-
-class Line(_In, frozen=True, kw_only=True):
+class Line(In, frozen=True, kw_only=True):
     """Units of one SKU to hold."""
 
     sku: Identifier
     quantity: Quantity
 
 
-class HoldRequest(_In, frozen=True, kw_only=True):
+class HoldRequest(In, frozen=True, kw_only=True):
     """A promise to a basket or draft: all lines or none."""
 
     hold: Identifier | None = None
@@ -41,20 +32,20 @@ class HoldRequest(_In, frozen=True, kw_only=True):
     """Hold here only; null: as the account's locations are ordered."""
 
 
-class HoldBatch(_In, frozen=True, kw_only=True):
+class HoldBatch(In, frozen=True, kw_only=True):
     """Many holds in one round trip; each stands for itself."""
 
     holds: Annotated[tuple[HoldRequest, ...], msgspec.Meta(min_length=1, max_length=BATCH_HOLDS_MAX)]
 
 
-class CommitRequest(_In, frozen=True, kw_only=True):
+class CommitRequest(In, frozen=True, kw_only=True):
     """What became of a hold."""
 
     order: Identifier | None = None
     """Your order's id, so that the order and the hold are not counted twice."""
 
 
-class HeldLine(_Out, frozen=True, kw_only=True):
+class HeldLine(Out, frozen=True, kw_only=True):
     """Units held at one location."""
 
     sku: str
@@ -62,7 +53,7 @@ class HeldLine(_Out, frozen=True, kw_only=True):
     quantity: int
 
 
-class Hold(_Out, frozen=True, kw_only=True):
+class Hold(Out, frozen=True, kw_only=True):
     """Units are yours until then."""
 
     hold: str
@@ -71,7 +62,7 @@ class Hold(_Out, frozen=True, kw_only=True):
     lines: tuple[HeldLine, ...]
 
 
-class HoldResult(_Out, frozen=True, kw_only=True, omit_defaults=True):
+class HoldResult(Out, frozen=True, kw_only=True, omit_defaults=True):
     """One item of a batch: `hold` or `problem`."""
 
     status: int
@@ -81,13 +72,13 @@ class HoldResult(_Out, frozen=True, kw_only=True, omit_defaults=True):
     """A problem document."""
 
 
-class HoldResults(_Out, frozen=True, kw_only=True):
+class HoldResults(Out, frozen=True, kw_only=True):
     """In the order of the batch."""
 
     results: tuple[HoldResult, ...]
 
 
-class Committed(_Out, frozen=True, kw_only=True):
+class Committed(Out, frozen=True, kw_only=True):
     """The hold has become demand."""
 
     hold: str
@@ -95,14 +86,14 @@ class Committed(_Out, frozen=True, kw_only=True):
     committed_at: Instant
 
 
-class Released(_Out, frozen=True, kw_only=True):
+class Released(Out, frozen=True, kw_only=True):
     """The units are available again."""
 
     hold: str
     released_at: Instant
 
 
-class HoldState(_Out, frozen=True, kw_only=True):
+class HoldState(Out, frozen=True, kw_only=True):
     """What is known of a hold."""
 
     hold: str
@@ -114,56 +105,17 @@ class HoldState(_Out, frozen=True, kw_only=True):
     lines: tuple[HeldLine, ...] = ()
 
 
-class AdjustmentRequest(_In, frozen=True, kw_only=True):
-    """A correction with a reason."""
-
-    key: Identifier | None = None
-    """Your id of this correction; or send it as Idempotency-Key."""
-    sku: Identifier
-    location: Identifier
-    delta: SignedUnits
-    reason: Identifier
-
-
-class Adjustment(_Out, frozen=True, kw_only=True):
-    """The correction is on disk."""
-
-    key: str
-    sku: str
-    location: str
-    delta: int
-    on_hand: int
-    """After it."""
-
-
-class ReceiptRequest(_In, frozen=True, kw_only=True):
-    """Units that arrived."""
-
-    key: Identifier | None = None
-    """Your id of this receipt; or send it as Idempotency-Key."""
-    sku: Identifier
-    location: Identifier
-    quantity: Quantity
-
-
-class Receipt(_Out, frozen=True, kw_only=True):
-    """The receipt is on disk."""
-
-    key: str
-    sku: str
-    location: str
-    quantity: int
-    on_hand: int
-    """After it."""
-
-
-class Figures(_Out, frozen=True, kw_only=True):
+class Figures(Out, frozen=True, kw_only=True):
     """The words of the ledger: `docs/glossary.md`."""
 
     on_hand: int
     committed: int
     reserved: int
     unavailable: int
+    """On hand and not for sale: the three that follow."""
+    quality_hold: int
+    damaged: int
+    display: int
     safety_stock: int
     incoming: int
     in_transit: int
@@ -175,6 +127,42 @@ class LocationStock(Figures, frozen=True, kw_only=True):
     """The figures at one location."""
 
     location: str
+    kind: str | None = None
+    """`own`, `store`, `third_party`, `channel_fulfilled`, `consignment`, `in_transit`; null: not configured."""
+
+
+class ExpectedUnits(Out, frozen=True, kw_only=True):
+    """Units to come, and on which paper."""
+
+    kind: str
+    """`purchase_order` or `transfer`."""
+    document: str
+    location: str
+    """Where they are to arrive."""
+    quantity: int
+    expected_at: Instant | None = None
+
+
+class BundleComponent(Out, frozen=True, kw_only=True):
+    """One SKU with stock of which a bundle is made."""
+
+    sku: str
+    quantity: int
+    """Units in one unit of the bundle."""
+    atp: int
+    makes: int
+    """Units of the bundle that these would do for."""
+    binds: bool
+    """Whether there is least of this one."""
+
+
+class Bundle(Out, frozen=True, kw_only=True):
+    """What a bundle is made of, and what there is of that."""
+
+    version: int
+    one_location: bool
+    """Whether the components of one unit must come from one location."""
+    components: tuple[BundleComponent, ...]
 
 
 class Stock(Figures, frozen=True, kw_only=True):
@@ -187,9 +175,13 @@ class Stock(Figures, frozen=True, kw_only=True):
     holds: int
     """Open holds."""
     locations: tuple[LocationStock, ...]
+    documents: tuple[ExpectedUnits, ...]
+    """What makes up `incoming` and `in_transit`, the soonest first."""
+    bundle: Bundle | None = None
+    """Of a bundle: what it is made of, which `atp` follows; the other figures are those of its own book, zeros."""
 
 
-class Offer(_Out, frozen=True, kw_only=True):
+class Offer(Out, frozen=True, kw_only=True):
     """What one listing is told and what it shows."""
 
     account: str
@@ -205,21 +197,30 @@ class Offer(_Out, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class Offers(_Out, frozen=True, kw_only=True):
+class Offers(Out, frozen=True, kw_only=True):
     """Every listing of one SKU."""
 
     sku: str
     offers: tuple[Offer, ...]
 
 
-class Allocation(_Out, frozen=True, kw_only=True):
+class Allocation(Out, frozen=True, kw_only=True):
     """Units of an order line bound to a location."""
 
     location: str
     quantity: int
 
 
-class OrderedLine(_Out, frozen=True, kw_only=True):
+class OrderedComponent(Out, frozen=True, kw_only=True):
+    """A component of a line of a bundle, as it was sold."""
+
+    sku: str
+    quantity: int
+    """Units in one unit of the line."""
+    allocation: tuple[Allocation, ...] = ()
+
+
+class OrderedLine(Out, frozen=True, kw_only=True):
     """One line of an order as it stands."""
 
     line: str
@@ -233,9 +234,11 @@ class OrderedLine(_Out, frozen=True, kw_only=True):
     open: int
     """Still owed to the buyer."""
     allocation: tuple[Allocation, ...] = ()
+    components: tuple[OrderedComponent, ...] = ()
+    """Of a bundle: what it is owed in."""
 
 
-class Order(_Out, frozen=True, kw_only=True):
+class Order(Out, frozen=True, kw_only=True):
     """The newest snapshot of an order."""
 
     account: str
@@ -248,7 +251,7 @@ class Order(_Out, frozen=True, kw_only=True):
     lines: tuple[OrderedLine, ...]
 
 
-class OrderSummary(_Out, frozen=True, kw_only=True):
+class OrderSummary(Out, frozen=True, kw_only=True):
     """One row of the list of orders."""
 
     account: str
@@ -260,13 +263,13 @@ class OrderSummary(_Out, frozen=True, kw_only=True):
     """Null: known only from its hold."""
 
 
-class Orders(_Out, frozen=True, kw_only=True):
+class Orders(Out, frozen=True, kw_only=True):
     """Newest first."""
 
     orders: tuple[OrderSummary, ...]
 
 
-class OrderRequest(_In, frozen=True, kw_only=True):
+class OrderRequest(In, frozen=True, kw_only=True):
     """All that you know of one order at one instant: levels, never increments."""
 
     account: Identifier | None = None
@@ -282,7 +285,7 @@ class OrderRequest(_In, frozen=True, kw_only=True):
     lines: Annotated[tuple[OrderLine, ...], msgspec.Meta(max_length=10_000)]
 
 
-class Recorded(_Out, frozen=True, kw_only=True):
+class Recorded(Out, frozen=True, kw_only=True):
     """What the snapshot changed."""
 
     account: str
@@ -291,7 +294,7 @@ class Recorded(_Out, frozen=True, kw_only=True):
     """`newer`, `repeat`, `stale`, or `unsure`: same `modified_at`, other content; send it with a later one."""
 
 
-class Incident(_Out, frozen=True, kw_only=True):
+class Incident(Out, frozen=True, kw_only=True):
     """An oversell, with its cause."""
 
     sku: str
@@ -304,13 +307,13 @@ class Incident(_Out, frozen=True, kw_only=True):
     cleared_at: Instant | None = None
 
 
-class Incidents(_Out, frozen=True, kw_only=True):
+class Incidents(Out, frozen=True, kw_only=True):
     """Newest first."""
 
     incidents: tuple[Incident, ...]
 
 
-class Channel(_Out, frozen=True, kw_only=True):
+class Channel(Out, frozen=True, kw_only=True):
     """One account and how far it is in step."""
 
     account: str
@@ -330,20 +333,20 @@ class Channel(_Out, frozen=True, kw_only=True):
     lag_seconds: float | None = None
 
 
-class Channels(_Out, frozen=True, kw_only=True):
+class Channels(Out, frozen=True, kw_only=True):
     """Every configured account."""
 
     channels: tuple[Channel, ...]
 
 
-class ChannelDone(_Out, frozen=True, kw_only=True):
+class ChannelDone(Out, frozen=True, kw_only=True):
     """The command was taken."""
 
     account: str
     action: str
 
 
-class Ready(_Out, frozen=True, kw_only=True):
+class Ready(Out, frozen=True, kw_only=True):
     """The daemon is in business."""
 
     ready: bool
@@ -351,7 +354,7 @@ class Ready(_Out, frozen=True, kw_only=True):
     accounts: tuple[dict[str, Any], ...] = ()
 
 
-class Alive(_Out, frozen=True, kw_only=True):
+class Alive(Out, frozen=True, kw_only=True):
     """This process is up; nothing is said of the daemon."""
 
     alive: bool = True

@@ -29,6 +29,12 @@ _CONFIG = OpenAPIConfig(
     tags=[
         Tag(name="holds", description="Promises to baskets: all lines or none, repeatable by id."),
         Tag(name="stock", description="What there is, what channels show of it, and why."),
+        Tag(name="movements", description="Units that come, go, change state or are counted; repeatable by key."),
+        Tag(name="documents", description="Purchase orders and transfers."),
+        Tag(name="items", description="What SKUs are: names, barcodes, measures, prices; rename, merge, retire."),
+        Tag(name="recipes", description="What bundles, kits and packs are made of."),
+        Tag(name="rules", description="What channels may show: rules in versions, and what an edit would change."),
+        Tag(name="alerts", description="What people must hear of, and what they do about it."),
         Tag(name="orders", description="Orders as channels told them, and by hand."),
         Tag(name="channels", description="Accounts and how far they are in step."),
         Tag(name="health", description="For supervisors and Prometheus."),

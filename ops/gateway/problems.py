@@ -28,6 +28,8 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     requested: int | None = None
     atp: int | None = None
     """Units that were available to promise."""
+    component: str | None = None
+    """Of a bundle: which of its components was short."""
 
 
 class Problem(Exception):
@@ -40,6 +42,7 @@ class Problem(Exception):
         *,
         path: str | None = None,
         stock: tuple[str, int, int] | None = None,
+        component: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         """Describe one refusal.
@@ -49,6 +52,7 @@ class Problem(Exception):
             detail: for people; must hold no secret and no body.
             path: JSON path of the value at fault.
             stock: `sku, requested, atp` when units were short.
+            component: of a bundle that was short, the component to blame.
             headers: besides those that the status brings by itself.
         """
         super().__init__(f"{code} {detail}")
@@ -64,6 +68,7 @@ class Problem(Exception):
             sku=sku,
             requested=requested,
             atp=atp,
+            component=component,
         )
         self._headers = headers or {}
 
@@ -96,12 +101,30 @@ KINDS: dict[str, tuple[int, str, int | None]] = {
     "NOSUCHACCOUNT": (404, "No such account", None),
     "NOSUCHHOLD": (404, "No such hold", None),
     "NOSUCHORDER": (404, "No such order", None),
+    "NOSUCHALERT": (404, "No such alert", None),
+    "NOSUCHVERSION": (404, "No such version of the rules", None),
+    "NOSUCHRECIPE": (404, "The SKU is no bundle", None),
+    "BADRECIPE": (422, "The recipe cannot be", None),
+    "BUNDLE": (409, "A bundle has no stock of its own", None),
+    "INUSE": (409, "Something of the SKU is still under way", None),
+    "MERGED": (409, "The SKU was merged into another one", None),
+    "RETIRED": (409, "The SKU is not sold any more", None),
     "CONFLICT": (409, "The id or key was used before with other content", None),
     "EXPIRED": (410, "The hold has expired", None),
     "RELEASED": (410, "The hold was released", None),
     "COMMITTED": (409, "The hold was committed", None),
     "NEGATIVE": (409, "Fewer than zero units would be on hand", None),
+    "NOSUCHPO": (404, "No such purchase order", None),
+    "NOSUCHTRANSFER": (404, "No such transfer", None),
+    "NOSUCHLINE": (404, "Nothing is owed on the order line", None),
+    "EXCEEDS": (409, "More units than there are", None),
+    "ENDED": (409, "The purchase order was closed or cancelled", None),
+    "STALE": (409, "Something newer is known", None),
+    "TOOOLD": (409, "Further back than the figures are kept", None),
+    "BOUND": (409, "The order is bound to its store", None),
+    "FUSE": (409, "Too much would fall to zero at once", None),
     "BUSY": (503, "At a limit; try again", 1),
+    "DAMAGED": (500, "The journal cannot be read", None),
     "STALLED": (503, "The journal cannot be written just now", 5),
     "TOOBIG": (413, "The body is too large", None),
     "SHUTTINGDOWN": (503, "The daemon is stopping", 2),
@@ -121,7 +144,9 @@ KINDS: dict[str, tuple[int, str, int | None]] = {
 }
 
 _ENCODER = msgspec.json.Encoder()
-_SHORT = re.compile(r"sku=(?P<sku>.*) requested=(?P<requested>\d+) atp=(?P<atp>-?\d+)", re.DOTALL)
+_SHORT = re.compile(
+    r"sku=(?P<sku>.*) requested=(?P<requested>\d+) atp=(?P<atp>-?\d+)(?: component=(?P<component>.*))?", re.DOTALL
+)
 
 
 def explain_failure(error: DaemonRefused | DaemonUnavailable | DaemonMisread) -> Problem:
@@ -130,7 +155,7 @@ def explain_failure(error: DaemonRefused | DaemonUnavailable | DaemonMisread) ->
         case DaemonRefused(code=code, text=text) if code in KINDS:
             short = _SHORT.fullmatch(text) if code == "OUTOFSTOCK" else None
             stock = (short["sku"], int(short["requested"]), int(short["atp"])) if short else None
-            return Problem(code, text, stock=stock)
+            return Problem(code, text, stock=stock, component=short["component"] if short else None)
         case DaemonRefused(code=code):
             # NOAUTH, ERR and the like: ours to mend; the text may tell what is none of the caller's business.
             return Problem("BADREPLY", f"the daemon answered {code}")

@@ -1,17 +1,34 @@
 """One client: its socket, what it has begun to send, and what it has still to take."""
 
+import contextlib
 import selectors
 import socket as sockets
+from typing import Final
 
 import hiredis
+import trio
 
 from ops.socket.session import Session
+
+_SWALLOWED_BYTES: Final = 64 * 1024
 
 
 class Connection:
     """What the server keeps of a client that was let in."""
 
-    __slots__ = ("_selector", "_watched", "busy", "held", "reader", "rest", "session", "socket", "unfinished")
+    __slots__ = (
+        "_selector",
+        "_watched",
+        "busy",
+        "closed",
+        "held",
+        "is_writing",
+        "reader",
+        "rest",
+        "session",
+        "socket",
+        "unfinished",
+    )
 
     def __init__(self, client: sockets.socket, session: Session, selector: selectors.BaseSelector) -> None:
         """Take over a socket that does not block; nothing is watched yet."""
@@ -26,18 +43,12 @@ class Connection:
         """A read of it is being handled or answered: no other one is begun."""
         self.rest = memoryview(b"")
         """Replies that the kernel has not taken yet."""
+        self.closed = False
+        """Whether `close` was called."""
+        self.is_writing = False
+        """Whether the server waits for it to take replies."""
         self._selector = selector
         self._watched = 0
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self.socket.fileno() < 0
-
-    @property
-    def is_writing(self) -> bool:
-        """Whether the server waits for it to take replies."""
-        return self._watched == selectors.EVENT_WRITE
 
     def watch(self, events: int) -> None:
         """Hear of these events of the socket, and of no others; 0: of none."""
@@ -50,6 +61,7 @@ class Connection:
         else:
             self._selector.modify(self.socket, events, self)
         self._watched = events
+        self.is_writing = events == selectors.EVENT_WRITE
 
     def send_nowait(self) -> bool:
         """Send of `rest` what the kernel takes now; return whether that was all.
@@ -63,7 +75,20 @@ class Connection:
             return False
         return not self.rest
 
+    async def swallow(self) -> None:
+        """Read until the client has closed its end, and look at none of it.
+
+        Raises:
+            OSError: the connection is lost.
+        """
+        while True:
+            await trio.lowlevel.wait_readable(self.socket)
+            with contextlib.suppress(BlockingIOError):
+                if not self.socket.recv(_SWALLOWED_BYTES):
+                    return
+
     def close(self) -> None:
         """Close the socket and forget it."""
         self.watch(0)
+        self.closed = True
         self.socket.close()

@@ -35,8 +35,8 @@ _KNOWN: Final = {
 class CommandListener(Protocol):
     """What telemetry wants to know."""
 
-    def command_received(self, name: str) -> None:
-        """Report a command of the table, before it is handled."""
+    def command_received(self, name: str, count: int = 1) -> None:
+        """Report commands of the table: one before it is handled, or plain holds that were granted together."""
         ...
 
 
@@ -46,6 +46,7 @@ class Dispatcher:
     def __init__(self, node: Node, *, version: str, password: Secret | None, listener: CommandListener) -> None:
         """Serve `node`."""
         self._node = node
+        self._codes = node.catalogue.codes
         self._handshake = Handshake(version=version, password=password)
         self._listener = listener
 
@@ -63,6 +64,8 @@ class Dispatcher:
             if not known.least <= len(command) - 1 <= known.most:
                 raise wrong_arity(known.name)
             self._listener.command_received(known.name)
+            if self._codes.active:
+                reply.codes = self._codes
             waiting = known.handler(self._node, session, command, reply)
         except ErrorReply as error:
             reply.give(error)

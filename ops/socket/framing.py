@@ -7,15 +7,41 @@ asks the parser, which knows where it stands.
 """
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
+import hiredis
+
+from ops.socket.connection import Connection
 from ops.socket.resp import ErrorReply
 
 _LARGE: Final = re.compile(rb"\*\d{6}")
 _SUSPECT: Final = re.compile(rb"\r\n(?=\*\d{6}|[%|~>])")
 _STRANGE: Final = b"%|~>"
 _UNFINISHED: Final = re.compile(rb"\*\d{0,5}\Z")
+
+
+def parse(connection: Connection, data: bytes) -> Iterator[object]:
+    """Parse what a read brought.
+
+    Yields:
+        Commands as hiredis makes them, whatever they are; in place of one that must not be read, the `ErrorReply` with
+        which the client is to be thrown out.
+    """
+    reader = connection.reader
+    pieces, connection.held = cut(connection.held + data)
+    try:
+        for piece in pieces:
+            problem = None if reader.has_data() else refusal_of(piece)
+            if problem is not None:
+                yield problem
+                return
+            reader.feed(piece)
+            while (command := reader.gets()) is not False:
+                yield command
+    except hiredis.ProtocolError as error:
+        yield ErrorReply("ERR", f"Protocol error: {error}")
 
 
 def cut(data: bytes) -> tuple[list[bytes], bytes]:

@@ -48,7 +48,7 @@ class Handshake:
             case "hello":
                 return self._hello(session, arguments)
             case "auth" if len(arguments) in {2, 3}:
-                return self._authenticate(session, arguments[-1])
+                return self._authenticate(session, arguments[-1], arguments[-2] if len(arguments) == 3 else b"default")
             case "client" if len(arguments) > 1:
                 return _client(session, arguments)
             case "select" if len(arguments) == 2:
@@ -75,7 +75,7 @@ class Handshake:
         while index < len(arguments):
             option = arguments[index].upper()
             if option == b"AUTH" and index + 2 < len(arguments):
-                self._authenticate(session, arguments[index + 2])
+                self._authenticate(session, arguments[index + 2], arguments[index + 1])
                 index += 3
             elif option == b"SETNAME" and index + 1 < len(arguments):
                 session.name = _client_name(arguments[index + 1])
@@ -95,13 +95,20 @@ class Handshake:
             "modules": [],
         }
 
-    def _authenticate(self, session: Session, password: bytes) -> SimpleString:
+    def _authenticate(self, session: Session, password: bytes, user: bytes) -> SimpleString:
         if self._password is None:
             raise ErrorReply("ERR", "no password is configured (socket.password)")
         if not hmac.compare_digest(password, self._password.reveal().encode()):
             raise ErrorReply("WRONGPASS", "the password is wrong")
         session.authenticated = True
+        session.user = _user_name(user)
         return OK
+
+
+def _user_name(value: bytes) -> str:
+    """The password is everybody's, the name is what the client says of itself: shown, never trusted."""
+    name = value.decode("utf-8", "replace")[:100]
+    return "".join(character if character.isprintable() else "?" for character in name)
 
 
 def _select(database: bytes) -> SimpleString:

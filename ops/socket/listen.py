@@ -1,9 +1,11 @@
 """Binding the sockets, and asking the kernel who is at the other end."""
 
 import os
+import pwd
 import socket as sockets
 import stat
 import struct
+from functools import lru_cache
 from pathlib import Path
 
 import trio
@@ -66,3 +68,14 @@ def peer_of(client: sockets.socket) -> tuple[int | None, int | None]:
     credentials = client.getsockopt(sockets.SOL_SOCKET, sockets.SO_PEERCRED, struct.calcsize("3i"))
     pid, uid, _ = struct.unpack("3i", credentials)
     return pid, uid
+
+
+@lru_cache(maxsize=64)
+def name_user(uid: int | None) -> str:
+    """Name a user of this machine; its number where the machine has no name for it, nothing where nobody knows."""
+    if uid is None:
+        return ""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -12,20 +12,20 @@ import selectors
 import socket as sockets
 from collections.abc import Awaitable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol
 
-import hiredis
 import structlog
 import trio
 
 from config.schema import Socket
-from engine.domain.units import EPOCH
 from ops.node import Node
 from ops.socket.connection import Connection
 from ops.socket.dispatch import CommandListener, Dispatcher
-from ops.socket.framing import cut, refusal_of
-from ops.socket.listen import listen_tcp, listen_unix, peer_of
+from ops.socket.framing import parse
+from ops.socket.listen import listen_tcp, listen_unix, name_user, peer_of
+from ops.socket.plain import PlainHolds
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Replies, Session
 
@@ -60,8 +60,8 @@ class CommandServer:
     def __init__(self, node: Node, settings: Socket, *, version: str, listener: SocketListener) -> None:
         """Serve `node`; `settings.path` is absolute by now."""
         self._clock = node.clock
-        self._now = EPOCH
-        """One instant for all reads that come together: their holds share it, and its text."""
+        self._turn = node.router.turn
+        self._plain = PlainHolds(node)
         self._settings = settings
         self._dispatcher = Dispatcher(node, version=version, password=settings.password, listener=listener)
         self._listener = listener
@@ -162,6 +162,7 @@ class CommandServer:
             pid, uid = peer_of(client)
             session.peer = f"unix:{pid}"
             session.authenticated = uid in {None, 0, os.getuid()}
+            session.user = name_user(uid)
             if not session.authenticated:
                 log.warning("socket.peer_refused", uid=uid, pid=pid)
                 self._listener.connection_refused("peer")
@@ -195,21 +196,71 @@ class CommandServer:
         """Read from whoever has sent something, and write to whoever takes again what was left over."""
         while True:
             await trio.lowlevel.wait_readable(self._selector.fileno())
-            self._now = self._clock.now()
-            for attended, (key, _) in enumerate(self._selector.select(0), 1):
-                connection: Connection = key.data
-                if connection.is_writing:
-                    self._send_more(connection)
-                elif connection.busy:
-                    connection.watch(0)
-                elif not connection.closed:
-                    connection.busy = True
-                    steps = self._read(connection)
-                    waiting = next(steps, None)
-                    if waiting is not None:
-                        nursery.start_soon(self._walk, connection, steps, waiting)
-                if attended % _READS_MAX == 0:
-                    await trio.lowlevel.checkpoint()
+            ready = iter(self._selector.select(0))
+            while self._take_turn(ready, nursery):
+                await trio.lowlevel.checkpoint()
+
+    def _take_turn(self, ready: Iterator[tuple[selectors.SelectorKey, int]], nursery: trio.Nursery) -> bool:
+        """Attend to some of those who are ready: what they bring is decided and handed over together.
+
+        Returns:
+            Whether some may be left.
+        """
+        # no checkpoint until the turn has ended: an instant is one instant
+        now, more = self._clock.now(), False
+        self._turn.begin(now)
+        for attended, (key, _) in enumerate(ready, 1):
+            connection: Connection = key.data
+            if connection.is_writing:
+                self._send_more(connection)
+            elif connection.busy:
+                connection.watch(0)
+            elif not connection.closed:
+                connection.busy = True
+                connection.session.now = now
+                self._read(connection, nursery)
+            if attended == _READS_MAX or self._turn.is_full:
+                more = True
+                break
+        if self._plain.granted:
+            self._listener.command_received("hold", self._plain.granted)
+            self._plain.granted = 0
+        self._turn.end()
+        return more
+
+    def _read(self, connection: Connection, nursery: trio.Nursery) -> None:
+        """Handle one read: its plain holds at once, from the first other command on in steps that may have to wait."""
+        session = connection.session
+        try:
+            data = connection.socket.recv(_READ_BYTES)
+        except BlockingIOError:
+            connection.busy = False
+            return
+        except OSError as error:
+            self._lost(connection, error)
+            return
+        if not data:
+            self._close(connection)
+            return
+        connection.unfinished += len(data)
+        commands = parse(connection, data)
+        granted: list[bytes] = []
+        if session.authenticated and not self._draining:
+            for command in commands:
+                reply = self._plain.grant(command, session.protocol)
+                if reply is None:
+                    commands = chain((command,), commands)
+                    break
+                granted.append(reply)
+            else:
+                if granted:
+                    connection.unfinished = 0
+                    self._turn.when_durable(partial(self._answer, connection, b"".join(granted)))
+                    return
+        steps = self._handle(connection, granted, commands)
+        waiting = next(steps, None)
+        if waiting is not None:
+            nursery.start_soon(self._walk, connection, steps, waiting)
 
     async def _walk(
         self, connection: Connection, steps: Iterator[Awaitable[None]], waiting: Awaitable[None] | None
@@ -222,50 +273,45 @@ class CommandServer:
         except OSError as error:
             self._lost(connection, error)
 
-    def _read(self, connection: Connection) -> Iterator[Awaitable[None]]:
-        """Handle one read, up to handing over its last command; yields what must be awaited before going on."""
-        session, reader = connection.session, connection.reader
-        try:
-            data = connection.socket.recv(_READ_BYTES)
-        except BlockingIOError:
-            connection.busy = False
-            return
-        except OSError as error:
-            self._lost(connection, error)
-            return
-        if not data:
-            self._close(connection)
-            return
+    def _handle(
+        self, connection: Connection, granted: list[bytes], commands: Iterator[object]
+    ) -> Iterator[Awaitable[None]]:
+        """Handle the rest of a read, up to handing over its last command; yields what must be awaited before going on.
+
+        Args:
+            connection: whose read it is.
+            granted: replies to what was granted of it in this turn.
+            commands: those that follow.
+        """
+        session = connection.session
         replies = Replies()
+        for reply in granted:
+            replies.add_granted(reply, self._turn)
         if self._draining:
             yield self._part(connection, replies, ErrorReply("SHUTTINGDOWN", "the daemon is stopping"))
             return
-        session.now = self._now
-        connection.unfinished += len(data)
-        pieces, connection.held = cut(connection.held + data)
         problem: ErrorReply | None = None
-        try:
-            for piece in pieces:
-                problem = None if reader.has_data() else refusal_of(piece)
-                if problem is not None or session.closing:
-                    break
-                reader.feed(piece)
-                while (command := reader.gets()) is not False:
-                    connection.unfinished = 0
-                    waiting = self._dispatcher.begin(session, command, replies.expect(session.protocol))
-                    if waiting is not None:
-                        yield waiting
-                    if session.closing:
-                        break
-                    if replies.bytes_given > _REPLY_BYTES_MAX:
-                        yield self._send(connection, replies)
-                        replies = Replies()
-        except hiredis.ProtocolError as error:
-            problem = ErrorReply("ERR", f"Protocol error: {error}")
+        for command in commands:
+            if isinstance(command, ErrorReply):
+                problem = command
+                break
+            connection.unfinished = 0
+            granted_reply = self._plain.grant(command, session.protocol) if session.authenticated else None
+            if granted_reply is not None:
+                replies.add_granted(granted_reply, self._turn)
+                continue
+            waiting = self._dispatcher.begin(session, command, replies.expect(session.protocol))
+            if waiting is not None:
+                yield waiting
+            if session.closing:
+                break
+            if replies.bytes_given > _REPLY_BYTES_MAX:
+                yield self._send(connection, replies)
+                replies = Replies()
         if problem is None and connection.unfinished > self._bytes_max(session):
             problem = ErrorReply("TOOBIG", f"a command of more than {self._bytes_max(session)} bytes")
         if problem is None and not session.closing:
-            replies.then(partial(self._answer, connection, replies))
+            replies.then(lambda: self._answer(connection, replies.joined()))
         else:
             yield self._part(connection, replies, problem)
 
@@ -275,9 +321,9 @@ class CommandServer:
 
     # -- writing
 
-    def _answer(self, connection: Connection, replies: Replies) -> None:
-        """Send the replies to a read. In the journal's task, mostly: must not block."""
-        connection.rest = memoryview(replies.joined())
+    def _answer(self, connection: Connection, data: bytes) -> None:
+        """Send the replies to a read. In the step of whoever commits: must not block."""
+        connection.rest = memoryview(data)
         self._send_more(connection)
 
     def _send_more(self, connection: Connection) -> None:
@@ -345,16 +391,8 @@ class CommandServer:
                 connection.watch(0)
                 connection.socket.shutdown(sockets.SHUT_WR)
                 with trio.move_on_after(_LINGER_SECONDS):
-                    await _swallow(connection.socket)
+                    await connection.swallow()
         except OSError as error:
             self._lost(connection, error)
         finally:
             self._close(connection)
-
-
-async def _swallow(client: sockets.socket) -> None:
-    while True:
-        await trio.lowlevel.wait_readable(client)
-        with contextlib.suppress(BlockingIOError):
-            if not client.recv(_READ_BYTES):
-                return

@@ -5,7 +5,11 @@ from collections.abc import Callable
 import msgspec
 import trio
 
+from engine.actors.turn import Turn
+from engine.domain.codes import Codes
 from engine.domain.units import EPOCH
+from ops.importer import Staged
+from ops.socket.codes import show_codes
 from ops.socket.resp import ErrorReply, encode
 from ops.socket.views import render
 
@@ -13,7 +17,7 @@ from ops.socket.views import render
 class Session:
     """What HELLO, AUTH and CLIENT have set."""
 
-    __slots__ = ("authenticated", "closing", "id", "name", "now", "peer", "protocol", "staged")
+    __slots__ = ("authenticated", "closing", "id", "name", "now", "peer", "protocol", "staged", "user")
 
     def __init__(self, client_id: int, peer: str, *, authenticated: bool) -> None:
         """Start with RESP2, as every client expects before HELLO."""
@@ -21,26 +25,29 @@ class Session:
         self.peer = peer
         self.protocol = 2
         self.name = ""
+        self.user = ""
+        """Who it is: the unix user, or the one that AUTH named; movements bear it."""
         self.authenticated = authenticated
         self.now = EPOCH
         """When the read came that is being handled: one instant for all its commands."""
         self.closing = False
         """Close after the replies to this read."""
-        self.staged: dict[str, list[bytes]] = {}
-        """IMPORT chunks by import id; gone with the connection."""
+        self.staged: dict[str, Staged] = {}
+        """Rows of IMPORT by import id; gone with the connection."""
 
 
 class Replies:
     """The replies to the commands of one read, in order; complete when each has been given."""
 
-    __slots__ = ("_missing", "_replies", "_then", "bytes_given")
+    __slots__ = ("_is_held_back", "_missing", "_replies", "_then", "bytes_given")
 
     def __init__(self) -> None:
         """Expect nothing yet."""
         self.bytes_given = 0
         """Size of the replies that were given at once; those of the engine are small."""
-        self._replies: list[Reply] = []
+        self._replies: list[Reply | bytes] = []
         self._missing = 0
+        self._is_held_back = False
         self._then: Callable[[], None] | None = None
 
     def expect(self, protocol: int) -> "Reply":
@@ -49,6 +56,14 @@ class Replies:
         self._replies.append(reply)
         self._missing += 1
         return reply
+
+    def add_granted(self, data: bytes, turn: Turn) -> None:
+        """Add the reply to what was granted in a turn that is open still; none is sent before that is durable."""
+        if not self._is_held_back:
+            self._is_held_back = True
+            self._missing += 1
+            turn.when_durable(self.given)
+        self._replies.append(data)
 
     def given(self) -> None:
         """Count a reply that is there; once each."""
@@ -67,7 +82,7 @@ class Replies:
     def joined(self) -> bytes:
         """Return all replies, which are complete, and let go of them: circles of references wait for the collector."""
         replies, self._replies = self._replies, []
-        return b"".join([reply.data for reply in replies])
+        return b"".join([reply if isinstance(reply, bytes) else reply.data for reply in replies])
 
     async def wait(self) -> bytes:
         """Return all replies when the last one is there."""
@@ -83,14 +98,20 @@ class Reply(msgspec.Struct, eq=False):
     replies: Replies
     protocol: int
     data: bytes = b""
+    codes: Codes | None = None
+    """What callers call SKUs; None while that is what the engine does."""
 
     def resolve(self, answer: object) -> None:
         """Take an answer of the engine."""
+        if self.codes is not None:
+            answer = show_codes(answer, self.codes)
         self.data = render(answer, self.protocol)
         self.replies.given()
 
     def give(self, value: object) -> None:
         """Take a plain value."""
+        if self.codes is not None:
+            value = show_codes(value, self.codes)
         self.data = encode(value, self.protocol)
         self.replies.bytes_given += len(self.data)
         self.replies.given()

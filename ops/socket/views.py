@@ -1,22 +1,29 @@
 """What the socket says about books, orders, offers and accounts: plain maps, made from the engine's structs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from engine.actors.order_desk import Order, OrderKey
+from engine.actors.order_desk import OrderKey
 from engine.domain.book import Book, Position, units_of
 from engine.domain.commands import Committed, Done, Granted, Moved, Refusal, Released
 from engine.domain.events import DemandSet, HoldCommitted, HoldExpired, HoldReleased, Part, UnitsHeld
 from engine.domain.incidents import Incident
 from engine.domain.orders import Freshness
+from engine.domain.places import Kind
+from engine.domain.sold import Order, sold_lines
 from engine.domain.units import HoldId, LocationId, OrderId, Sku
 from ops.socket.resp import OK, ErrorReply, encode
+from ops.socket.views_documents import expected_view
+from ops.socket.views_movements import moved_view
 
 View = dict[str, Any]
 
-_FIGURES = ("on_hand", "committed", "reserved", "unavailable", "safety_stock", "incoming", "in_transit")
+_FIGURES = (
+    *("on_hand", "committed", "reserved", "unavailable", "quality_hold", "damaged", "display"),
+    *("safety_stock", "incoming", "in_transit"),
+)
 _LISTED_MAX = 100
 """Open holds and order lines that EXPLAIN lists, newest first."""
 
@@ -26,8 +33,8 @@ def render(answer: object, protocol: int) -> bytes:
     match answer:
         case Granted(hold_id=hold_id, expires_at=expires_at, lines=lines):
             hold = hold_id.encode()
-            before, after = _granted_frame(expires_at, protocol)
-            held = [_granted_line(sku, location, units, protocol) for sku, location, units in lines]
+            before, after = granted_frame(expires_at, protocol)
+            held = [granted_line(sku, location, units, protocol) for sku, location, units in lines]
             return b"%s%d\r\n%s%s*%d\r\n%s" % (before, len(hold), hold, after, len(held), b"".join(held))
         case Refusal(code=code, text=text):
             return encode(ErrorReply(code, text), protocol)
@@ -35,8 +42,8 @@ def render(answer: object, protocol: int) -> bytes:
             return encode({"hold": hold_id, "order": order_id, "committed_at": at}, protocol)
         case Released(hold_id=hold_id, released_at=at):
             return encode({"hold": hold_id, "released_at": at}, protocol)
-        case Moved():
-            return encode(movement_view(answer), protocol)
+        case Moved(movements=movements):
+            return encode(moved_view(movements), protocol)
         case Done():
             return encode(OK, protocol)
         case _:
@@ -44,28 +51,17 @@ def render(answer: object, protocol: int) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _granted_frame(expires_at: datetime | None, protocol: int) -> tuple[bytes, bytes]:
+def granted_frame(expires_at: datetime | None, protocol: int) -> tuple[bytes, bytes]:
     """A grant up to the length of its id, and from behind the id to its lines: the same for most of a read."""
-    before = (b"%3\r\n" if protocol >= 3 else b"*6\r\n") + encode("hold", protocol) + b"$"
-    after = b"\r\n" + encode("expires_at", protocol) + encode(expires_at, protocol) + encode("lines", protocol)
+    before = b"%3\r\n$4\r\nhold\r\n$" if protocol >= 3 else b"*6\r\n$4\r\nhold\r\n$"
+    after = b"\r\n$10\r\nexpires_at\r\n%s$5\r\nlines\r\n" % encode(expires_at, protocol)
     return before, after
 
 
 @lru_cache(maxsize=1 << 14)
-def _granted_line(sku: Sku, location: LocationId, units: int, protocol: int) -> bytes:
+def granted_line(sku: Sku, location: LocationId, units: int, protocol: int) -> bytes:
     """Holds of a SKU mostly ask for the same."""
     return encode({"sku": sku, "location": location, "quantity": units}, protocol)
-
-
-def movement_view(answer: Moved) -> View:
-    """ADJUST and RECEIVE."""
-    return {
-        "key": answer.key,
-        "sku": answer.sku,
-        "location": answer.location,
-        "quantity" if answer.received else "delta": answer.delta,
-        "on_hand": answer.on_hand,
-    }
 
 
 def no_such_sku(sku: Sku) -> ErrorReply:
@@ -74,7 +70,7 @@ def no_such_sku(sku: Sku) -> ErrorReply:
 
 
 def stock_view(book: Book) -> View:
-    """STOCK: the sums, then each location."""
+    """STOCK: the sums, then each location, then what is to come and on which paper."""
     positions = book.positions
     return {
         "sku": book.sku,
@@ -84,7 +80,15 @@ def stock_view(book: Book) -> View:
         "oversold": book.shortage,
         "holds": len(book.holds),
         "locations": [{"location": location, **_figures(position)} for location, position in sorted(positions.items())],
+        "documents": expected_view(book),
     }
+
+
+def name_kinds(view: View, kinds: Mapping[LocationId, Kind]) -> View:
+    """Say of what kind each location of STOCK is; null: it is not configured any more."""
+    for place in view["locations"]:
+        place["kind"] = kinds.get(place["location"])
+    return view
 
 
 def _figures(position: Position) -> View:
@@ -182,7 +186,9 @@ def order_view(key: OrderKey, order: Order, demand: dict[tuple[str, Sku], Demand
     account, order_id = key
     snapshot = order.snapshot
     lines: list[View] = []
+    sold = {each.line.line_id: each for each in sold_lines(order)}
     for line, sku in zip(snapshot.lines, order.skus, strict=True) if snapshot is not None else ():
+        parts = sold[line.line_id].parts if sku is not None else ()
         owed = demand.get((line.line_id, sku)) if sku is not None else None
         lines.append(
             {
@@ -196,6 +202,9 @@ def order_view(key: OrderKey, order: Order, demand: dict[tuple[str, Sku], Demand
                 "returned": line.returned,
                 "open": line.open_units,
                 "allocation": parts_view((*owed.committed, *owed.reserved)) if owed is not None else [],
+                "components": []
+                if sku is None or parts[0][0] == sku
+                else [_component_view(part, units, demand.get((line.line_id, part))) for part, units in parts],
             }
         )
     for line_id, sku in order.hold_lines:
@@ -214,6 +223,7 @@ def order_view(key: OrderKey, order: Order, demand: dict[tuple[str, Sku], Demand
                     "returned": 0,
                     "open": units,
                     "allocation": parts_view(owed.committed),
+                    "components": [],
                 }
             )
     return {
@@ -226,6 +236,12 @@ def order_view(key: OrderKey, order: Order, demand: dict[tuple[str, Sku], Demand
         "held_until": snapshot.held_until if snapshot is not None else None,
         "lines": lines,
     }
+
+
+def _component_view(sku: Sku, units: int, owed: DemandSet | None) -> View:
+    """What one unit of a line of a bundle is made of, as it was sold, and where that is owed from."""
+    allocation = parts_view((*owed.committed, *owed.reserved)) if owed is not None else []
+    return {"sku": sku, "quantity": units, "allocation": allocation}
 
 
 def order_summary(key: OrderKey, order: Order) -> View:

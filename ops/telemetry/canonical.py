@@ -4,19 +4,32 @@ from typing import Any, Final, assert_never
 
 import structlog
 
+from engine.domain.book import units_of
 from engine.domain.commands import (
     AddSku,
     Adjust,
     Answer,
+    ChangeState,
     Command,
     CommitHold,
+    Count,
+    EndPurchase,
+    Granted,
+    LoseTransfer,
+    Observe,
     OpenStock,
+    OrderPurchase,
     PlaceHold,
+    Reallocate,
     Receive,
+    ReceiveTransfer,
     RecordOrder,
     Refusal,
     ReleaseHold,
+    Return,
+    SendTransfer,
 )
+from engine.domain.events import UnitsHeld
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +42,16 @@ COMMAND_NAMES: Final[dict[type, str]] = {
     RecordOrder: "order",
     AddSku: "add_sku",
     OpenStock: "open_stock",
+    Return: "return",
+    ChangeState: "inspect",
+    Count: "count",
+    Observe: "snapshot",
+    OrderPurchase: "po_set",
+    EndPurchase: "po_end",
+    SendTransfer: "transfer_send",
+    ReceiveTransfer: "transfer_receive",
+    LoseTransfer: "transfer_lose",
+    Reallocate: "reallocate",
 }
 """As logs and metrics name them: like the command on the socket where there is one."""
 
@@ -45,6 +68,20 @@ def log_decision(command: Command, answer: Answer, events: int) -> None:
     else:
         outcome = type(answer).__name__.lower()
         log.info("command.decided", command=name, outcome=outcome, events=events, **fields)
+
+
+def log_grant(held: UnitsHeld) -> None:
+    """Write the line of a plain hold that was granted, as `log_decision` writes that of its command."""
+    log.info(
+        "command.decided",
+        command=COMMAND_NAMES[PlaceHold],
+        outcome=Granted.__name__.lower(),
+        events=1,
+        hold=held.hold_id,
+        account=held.account,
+        skus=1,
+        units=units_of(held.parts),
+    )
 
 
 def _describe(command: Command) -> dict[str, Any]:
@@ -67,5 +104,28 @@ def _describe(command: Command) -> dict[str, Any]:
             return {"sku": sku}
         case OpenStock(sku=sku, location=location, on_hand=on_hand):
             return {"sku": sku, "location": location, "units": on_hand}
+        case (
+            Return(key=key, sku=sku, location=location, quantity=quantity)
+            | ChangeState(key=key, sku=sku, location=location, quantity=quantity)
+        ):
+            return {"key": key, "sku": sku, "location": location, "units": quantity}
+        case (
+            Count(key=key, sku=sku, location=location, counted=units)
+            | Observe(key=key, sku=sku, location=location, quantity=units)
+        ):
+            return {"key": key, "sku": sku, "location": location, "units": units}
+        case OrderPurchase(purchase_order=document, location=location):
+            return {"document": document, "location": location, "skus": len(command.lines)}
+        case EndPurchase(purchase_order=document):
+            return {"document": document}
+        case SendTransfer(transfer=document, source=source):
+            return {"document": document, "location": source, "skus": len(command.lines)}
+        case (
+            ReceiveTransfer(key=key, transfer=document, sku=sku, quantity=quantity)
+            | LoseTransfer(key=key, transfer=document, sku=sku, quantity=quantity)
+        ):
+            return {"key": key, "document": document, "sku": sku, "units": quantity}
+        case Reallocate(account=account, order_id=order_id, sku=sku, location=location):
+            return {"account": account, "order": order_id, "sku": sku, "location": location}
         case _:
             assert_never(command)

@@ -5,8 +5,10 @@ from typing import Final
 
 from prometheus_client import Metric
 
+from engine.domain.alerts import AlertKind
 from engine.domain.orders import Freshness
 from engine.domain.units import AccountId
+from engine.machines.deliveries import GIVEN_UP, NO_ROOM, REFUSED
 from engine.machines.pushes import SUPERSEDED
 from engine.ports import Verdict
 from ops.telemetry.families import Spread, Tally
@@ -21,6 +23,9 @@ _CALL_SECONDS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """To the deadline of a call."""
 _POLL_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 """From an empty page to three days of orders."""
+
+_REOFFER_SECONDS: Final = (0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Ten seconds for 600,000 offers is the aim."""
 
 
 class Counted:
@@ -41,6 +46,7 @@ class Counted:
         self.oversold = Tally("oversold_units", "Units promised beyond what there is.", "account", "cause")
         self._make_orders()
         self._make_pushes()
+        self._make_alerts()
         for direction in ("forward", "back"):
             self.clock_steps.expect(direction)
         for reason in ("too_many", "peer", "slow_reader", "toobig", "err"):
@@ -71,10 +77,33 @@ class Counted:
             "sale_to_verified_seconds", "From a decided change to seeing it at the channel.", _LAGS, "account"
         )
         self.drifts = Tally("drifts", "Times a listing showed another number than ours.", "account")
+        self.reoffers = Spread(
+            "reoffer_duration_seconds", "Time to compute every offer anew, holds first.", _REOFFER_SECONDS, "reason"
+        )
+        self.reoffered = Tally("offers_changed", "Offers that changed without an event of stock.", "reason")
+        for reason in ("rules", "window", "demand"):
+            self.reoffered.expect(reason)
+            self.reoffers.of(reason)
         self.calls = Tally("channel_calls", "Calls paid from the budget.", "account", "operation", "outcome")
         self.call_seconds = Spread(
             "channel_call_duration_seconds", "Time of one call.", _CALL_SECONDS, "account", "operation"
         )
+
+    def _make_alerts(self) -> None:
+        self.alerts = Tally("alerts_raised", "Alerts raised.", "kind")
+        self.alert_deliveries = Tally(
+            "alert_deliveries",
+            "Transitions of alerts by what became of them, and tries that failed.",
+            "destination",
+            "outcome",
+        )
+        for kind in AlertKind:
+            self.alerts.expect(kind)
+
+    def expect_destination(self, destination: str) -> None:
+        """Show the counts of a destination before the first of their kind."""
+        for outcome in ("delivered", "retried", NO_ROOM, REFUSED, GIVEN_UP):
+            self.alert_deliveries.expect(destination, outcome)
 
     def expect(self, account: AccountId) -> None:
         """Show an account's counts before the first of their kind."""

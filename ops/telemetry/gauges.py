@@ -7,12 +7,13 @@ from typing import Any, Final, get_args
 from prometheus_client import Metric
 
 from engine.actors.mailbox import Mailbox
+from engine.domain.alerts import AlertKind
 from engine.domain.units import Sku
 from engine.machines.listing import State
 from engine.machines.views import AccountState, AccountStatus
 from ops.account import ChannelAccount
 from ops.node import Node
-from ops.telemetry.families import build_gauge
+from ops.telemetry.families import build_counter, build_gauge
 
 _WINDOW_SAMPLES: Final = 61
 """A minute of samples, one a second."""
@@ -92,12 +93,50 @@ class NodeGauges:
                 sum(ledger.remembered for ledger in ledgers),
             ),
             ("remembered_entries_max", "limits.remembered_max.", node.limits.remembered_max),
+            (
+                "document_lines_known",
+                "Lines of purchase orders and transfers, and returns of order lines, that are still known.",
+                sum(ledger.papers for ledger in ledgers),
+            ),
             ("orders", "Orders whose newest snapshot is known.", len(node.desk.orders)),
+            ("bundles", "SKUs that are made of others.", len(node.fanout.recipes.current)),
+            (
+                "bundle_components_waiting",
+                "Components of very many bundles whose change is not told for all of these yet.",
+                node.fanout.waiting,
+            ),
             ("incidents_open", "SKUs of which more is promised now than there is.", len(node.incidents.open)),
         )
         for name, text, value in figures:
             yield build_gauge(name, text, [((), value)])
         yield from self._collect_accounts(list(node.accounts.values()))
+        yield from self._collect_alerts()
+        shelves = (("purchase_order", node.papers.purchases), ("transfer", node.papers.transfers))
+        yield build_gauge(
+            "documents_open",
+            "Purchase orders and transfers with units to come.",
+            (((kind,), len(shelf.open)) for kind, shelf in shelves),
+            "kind",
+        )
+
+    def _collect_alerts(self) -> Iterator[Metric]:
+        alerts, deliveries = self._node.alerter.alerts, self._node.alerter.deliveries
+        opened = alerts.count_open()
+        yield build_gauge(
+            "alerts_open", "Alerts not resolved.", (((kind,), opened[kind]) for kind in AlertKind), "kind"
+        )
+        yield build_counter(
+            "alerts_suppressed",
+            "Times a condition began and nobody was told: within the cooldown, or for want of room.",
+            (((kind,), count) for kind, count in alerts.suppressed.items()),
+            "kind",
+        )
+        yield build_gauge(
+            "alert_deliveries_waiting",
+            "Transitions of alerts that a destination has not taken.",
+            (((name,), deliveries.owed(name)) for name in deliveries.destinations),
+            "destination",
+        )
 
     def _collect_accounts(self, accounts: list[ChannelAccount]) -> Iterator[Metric]:
         statuses = [account.pusher.status() for account in accounts]

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Metric, ProcessCollector
 from prometheus_client.registry import Collector
 
 from engine.actors.mailbox import Mailbox
-from engine.domain.commands import Answer, Command, Refusal
+from engine.domain.commands import Answer, Command, Granted, PlaceHold, Refusal
 from engine.domain.events import (
     BookEvent,
     Event,
@@ -28,7 +28,7 @@ from engine.domain.orders import Freshness, OrderSnapshot
 from engine.domain.units import AccountId, OrderId
 from engine.ports import Clock, WebhookHealth
 from ops.node import Node
-from ops.telemetry.canonical import COMMAND_NAMES, log_decision
+from ops.telemetry.canonical import COMMAND_NAMES, log_decision, log_grant
 from ops.telemetry.counted import Counted
 from ops.telemetry.families import PREFIX, build_counter, build_gauge
 from ops.telemetry.gauges import MailboxGauges, NodeGauges
@@ -81,6 +81,14 @@ class Telemetry:
             kinds[type(event)] += 1
         if self._log_commands:
             log_decision(command, answer, len(events))
+
+    def granted(self, held: Sequence[UnitsHeld]) -> None:
+        """Count the plain holds that one step granted."""
+        self._decisions[PlaceHold][Granted] += len(held)
+        self._kinds[UnitsHeld] += len(held)
+        if self._log_commands:
+            for event in held:
+                log_grant(event)
 
     def lapsed(self, events: Sequence[BookEvent]) -> None:
         """Count what the clock decided."""
@@ -163,11 +171,28 @@ class Telemetry:
         self._counted.calls.counts[account, operation, outcome] += 1
         self._counted.call_seconds.of(account, operation).observe(seconds)
 
+    # -- engine.actors.alerting.AlertListener
+
+    def alert_raised(self, kind: str) -> None:
+        """Count an alert that is on record."""
+        self._counted.alerts.counts[kind,] += 1
+
+    def alert_delivery_ended(self, destination: str, outcome: str, transitions: int) -> None:
+        """Count what became of transitions that a destination was owed, or (`retried`) of a try."""
+        self._counted.alert_deliveries.counts[destination, outcome] += transitions
+
+    # -- engine.actors.reoffer.ReofferListener
+
+    def reoffered(self, reason: str, offers: int, changed: int, seconds: float) -> None:  # noqa: ARG002
+        """Note that every offer was computed anew."""
+        self._counted.reoffers.of(reason).observe(seconds)
+        self._counted.reoffered.counts[reason,] += changed
+
     # -- ops.socket.server.SocketListener
 
-    def command_received(self, name: str) -> None:
-        """Count a command."""
-        self._counted.commands.counts[name,] += 1
+    def command_received(self, name: str, count: int = 1) -> None:
+        """Count commands of one name."""
+        self._counted.commands.counts[name,] += count
 
     def connections_changed(self, change: int) -> None:
         """Note a connection opened (1) or closed (-1)."""
@@ -207,6 +232,8 @@ class Telemetry:
         self._node = NodeGauges(node, self._holds_moved)
         for account in node.accounts:
             self._counted.expect(account)
+        for destination in node.alerter.deliveries.destinations:
+            self._counted.expect_destination(destination)
 
     def exposition(self) -> str:
         """Build the Prometheus text of all there is."""

@@ -15,7 +15,10 @@ from tests.fakes.channel import FakeChannel
 from tests.fakes.served import Served, order_json, serving
 from tests.fakes.wire import Wire, Word, as_map
 
-FIGURES = ("on_hand", "committed", "reserved", "unavailable", "safety_stock", "incoming", "in_transit", "atp")
+FIGURES = (
+    *("on_hand", "committed", "reserved", "unavailable", "quality_hold", "damaged", "display"),
+    *("safety_stock", "incoming", "in_transit", "atp"),
+)
 
 
 class SetClock:
@@ -135,7 +138,7 @@ async def test_a_repeat_is_answered_byte_for_byte_as_the_first_time(
         ("HOLD", "many", "NEVER", "C-3", "1", "A-1", "2", "C-3", "1"),
         ("HOLD", "refused", "900", "A-1", "6"),
         ("HOLD", "refused-many", "900", "A-1", "6", "B-2", "1"),
-        ("ADJUST", "a", "A-1", "berlin", "-1", "broken"),
+        ("ADJUST", "a", "A-1", "berlin", "-1", "damaged"),
         ("RECEIVE", "r", "B-2", "hamburg", "7"),
         ("COMMIT", "one", "ORDER", "77"),
         ("RELEASE", "many"),
@@ -197,7 +200,7 @@ async def test_commit_and_release_are_repeatable_and_exclude_each_other(wire: Wi
 
 
 async def test_movements_say_what_is_on_hand_after_them(wire: Wire) -> None:
-    assert await wire.map("ADJUST", "k", "A-1", "berlin", "-3", "broken") == {"key": "k", "sku": "A-1"} | {
+    assert await wire.map("ADJUST", "k", "A-1", "berlin", "-3", "damaged") == {"key": "k", "sku": "A-1"} | {
         "location": "berlin",
         "delta": -3,
         "on_hand": 7,
@@ -218,14 +221,15 @@ async def test_stock_has_the_sums_and_every_location(wire: Wire) -> None:
     locations = [as_map(place) for place in stock.pop("locations")]
     figures = dict.fromkeys(FIGURES, 0)
     assert stock == figures | {"sku": "A-1", "name": "Item A-1", "oversold": 0, "holds": 1} | {
+        "documents": [],
         "on_hand": 15,
         "committed": 1,
         "reserved": 12,
         "atp": 2,
     }
     assert locations == [
-        figures | {"location": "berlin", "on_hand": 10, "reserved": 10},
-        figures | {"location": "hamburg", "on_hand": 5, "reserved": 2, "committed": 1, "atp": 2},
+        figures | {"location": "berlin", "kind": "own", "on_hand": 10, "reserved": 10},
+        figures | {"location": "hamburg", "kind": "own", "on_hand": 5, "reserved": 2, "committed": 1, "atp": 2},
     ]
 
 
@@ -264,7 +268,15 @@ async def test_an_order_goes_through_its_life(served: Served, wire: Wire) -> Non
     assert order["placed_at"] == "2026-11-11T12:00:00.000000Z"
     assert order["held_until"] is None
     counts = {"ordered": 2, "cancelled": 1, "shipped": 1, "returned": 1, "open": 0}
-    assert line == counts | {"line": "1", "sku": "A-1", "listing": None, "matched": True, "allocation": []}
+    found: dict[str, object] = {
+        "line": "1",
+        "sku": "A-1",
+        "listing": None,
+        "matched": True,
+        "allocation": [],
+        "components": [],
+    }
+    assert line == counts | found
 
 
 async def test_a_hold_committed_into_an_order_is_the_orders_until_its_snapshot_comes(
@@ -324,7 +336,9 @@ async def test_an_import_is_staged_in_parts_and_applied_once(wire: Wire) -> None
         "IMPORT", "STAGE", "i", '[{"kind": "stock", "sku": "N", "location": "berlin", "on_hand": 9}]'
     )
     assert await wire.error("STOCK", "N") == "NOSUCHSKU sku=N"
-    assert await wire.map("IMPORT", "APPLY", "i") == {"skus": 1, "listings": 0, "stock": 1}
+    assert await wire.map("IMPORT", "APPLY", "i") == {
+        "skus": 1, "items": 0, "listings": 0, "stock": 1, "recipes": 0,
+    }  # fmt: skip
     stock = await wire.map("STOCK", "N")
     assert (stock["on_hand"], stock["safety_stock"], stock["atp"]) == (9, 2, 7)
     assert (await wire.error("IMPORT", "APPLY", "i")).startswith("BADARG import-id=")
@@ -341,7 +355,8 @@ async def test_an_import_with_one_wrong_row_changes_nothing_and_names_every_wron
     await wire.call("IMPORT", "STAGE", "i", json.dumps(rows[2:]))
     refused = await wire.error("IMPORT", "APPLY", "i")
     problems = json.loads(refused.removeprefix("BADROWS "))
-    assert [(problem["row"], problem["field"]) for problem in problems] == [(3, "on_hand")]
+    wrong = [(1, "on_hand"), (2, "location"), (3, "on_hand")]
+    assert [(problem["row"], problem["field"]) for problem in problems] == wrong, "unreadable ones among the others"
     await wire.call("IMPORT", "STAGE", "i", json.dumps(rows[:3]))
     problems = json.loads((await wire.error("IMPORT", "APPLY", "i")).removeprefix("BADROWS "))
     assert [(problem["row"], problem["field"]) for problem in problems] == [(1, "on_hand"), (2, "location")]

@@ -54,6 +54,13 @@ ROWS: Final[tuple[tuple[tuple[Word, ...], str], ...]] = (
         ("HOLD", "h", "60", "A-1", "1000000000", "A-1", "1"),
         "BADARG sku=A-1 quantity=1000000001: at most 1000000000 in all lines together",
     ),
+    (("ALERT", "ACK", "99"), "NOSUCHALERT alert=99: not open, and not among the last that were resolved"),
+    (("ALERT", "ACK", "x"), "BADARG alert='x': must be a whole number from 1 to 9007199254740992"),
+    (("ALERT", "ACK", "1", "FOR", "ann"), "BADARG option='FOR': expected BY"),
+    (("ALERT", "HUSH", "1"), r"ERR ALERT ACK\|RESOLVE <alert> \[BY <who>\] \| ALERT TEST <destination>"),
+    (("ALERT", "TEST", "nobody"), r"NOSUCHDESTINATION destination=nobody \(known: none is configured\)"),
+    (("ALERTS", "SOME"), "BADARG option='SOME': expected LIMIT"),
+    (("ALERTS", "ALL", "LIMIT", "0"), "BADARG limit='0': must be a whole number from 1 to 10000"),
     (("COMMIT", "held", "INTO", "77"), "BADARG option='INTO': expected ORDER"),
     (("ADJUST", "k", "A-1", "berlin", "0", "x"), "BADARG delta='0': must not be 0"),
     (("ADJUST", "k", "A-1", "berlin", "1", " "), "BADARG reason=' ': must not be empty"),
@@ -70,7 +77,7 @@ ROWS: Final[tuple[tuple[tuple[Word, ...], str], ...]] = (
     (("STOCK", "Z-9"), "NOSUCHSKU sku=Z-9"),
     (("OFFERS", "Z-9"), "NOSUCHSKU sku=Z-9"),
     (("EXPLAIN", "Z-9"), "NOSUCHSKU sku=Z-9"),
-    (("ADJUST", "k", "Z-9", "berlin", "1", "x"), "NOSUCHSKU sku=Z-9"),
+    (("ADJUST", "k", "Z-9", "berlin", "1", "found"), "NOSUCHSKU sku=Z-9"),
     (("RECEIVE", "k", "Z-9", "berlin", "1"), "NOSUCHSKU sku=Z-9"),
     (("RECEIVE", "k", "A-1", "rome", "1"), r"NOSUCHLOCATION location=rome \(known: berlin, hamburg\)"),
     (("HOLD", "h", "60", "A-1", "1", "AT", "rome"), r"NOSUCHLOCATION location=rome \(known: berlin, hamburg\)"),
@@ -100,20 +107,27 @@ ROWS: Final[tuple[tuple[tuple[Word, ...], str], ...]] = (
     (("RECEIVE", "received", "A-1", "berlin", "2"), "CONFLICT key=received was used for RECEIVE A-1 berlin 1 before"),
     (("COMMIT", "released"), f"RELEASED hold=released released_at={INSTANT}"),
     (("RELEASE", "committed"), f"COMMITTED hold=committed committed_at={INSTANT}"),
-    (("ADJUST", "k", "A-1", "berlin", "-13", "x"), "NEGATIVE sku=A-1 location=berlin on_hand=12 delta=-13"),
+    (("ADJUST", "k", "A-1", "berlin", "-13", "lost"), "NEGATIVE sku=A-1 location=berlin on_hand=12 delta=-13"),
     (("NONSENSE",), "ERR unknown command 'NONSENSE': COMMAND DOCS lists them"),
     (("",), "ERR unknown command '': COMMAND DOCS lists them"),
     (("STOCK",), "ERR wrong number of arguments for 'stock': STOCK sku"),
     (("STOCK", "a", "b"), "ERR wrong number of arguments for 'stock': STOCK sku"),
     (("ECHO",), "ERR wrong number of arguments for 'echo': ECHO message"),
     (("CHANNEL", "BOGUS", "x"), r"ERR CHANNEL LIST \| CHANNEL PAUSE\|RESUME\|FLUSH\|RESYNC\|UNMATCHED <account>"),
-    (("IMPORT", "STAGE", "i"), r"ERR IMPORT STAGE <import-id> <json> \| IMPORT APPLY\|DROP <import-id>"),
+    (
+        ("IMPORT", "STAGE", "i"),
+        r"ERR IMPORT STAGE import-id json \| CHECK import-id \[ROWS n\] \| APPLY\|DROP import-id",
+    ),
     (("SELECT", "1"), "ERR there is one database: SELECT 0"),
     (("AUTH", "x"), r"ERR no password is configured \(socket.password\)"),
     (("HELLO", "4"), "NOPROTO this daemon speaks RESP 2 and 3"),
 )
 ELSEWHERE: Final = frozenset(
-    {"EXPIRED", "BADROWS", "STALLED", "BUSY", "TOOBIG", "NOAUTH", "WRONGPASS", "NOPERM", "SHUTTINGDOWN"}
+    {"NOSUCHRECIPE", "BADRECIPE", "BUNDLE", "RETIRED", "INUSE", "MERGED", "DAMAGED"}
+    | {"NOSUCHVERSION", "NOSUCHCAMPAIGN"}
+    | {"EXPIRED", "BADROWS", "STALLED", "BUSY", "TOOBIG", "NOAUTH", "WRONGPASS", "NOPERM", "SHUTTINGDOWN"}
+    | {"NOSUCHPO", "NOSUCHTRANSFER", "NOSUCHLINE", "EXCEEDS", "ENDED", "STALE", "TOOOLD", "BOUND", "FUSE"}
+    | {"UNDELIVERED"}
 )
 """Codes that have tests of their own, here or in the other files about the socket."""
 

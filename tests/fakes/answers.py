@@ -91,10 +91,63 @@ INCIDENT = {
     "at": NOON,
     "cleared_at": None,
 }
+ALERT: dict[str, Any] = {
+    "alert": 17,
+    "kind": "oversell",
+    "subject": "MUG-BLUE",
+    "severity": "critical",
+    "state": "raised",
+    "text": "MUG-BLUE: 2 promised beyond what there is, order shop/77; cause: lag",
+    "details": {"sku": "MUG-BLUE"},
+    "raised_at": NOON,
+    "acknowledged_at": None,
+    "acknowledged_by": None,
+    "resolved_at": None,
+    "resolved_by": None,
+    "how": None,
+    "suppressed": 0,
+}
 INFO = (
     "# Server\r\nnode:warehouse-1\r\nlastunit_version:0.1.0\r\nuptime_in_seconds:273910\r\n\r\n"
     "# Stock\r\nskus:200\r\nholds_open:3\r\nincidents_open:0\r\njournal_position:12345\r\n"
+    "now:2026-11-11T12:00:00+00:00\r\n"
 )
+PURCHASE: dict[str, Any] = {
+    "purchase_order": "PO-1",
+    "state": "partly_received",
+    "location": "berlin",
+    "supplier": "Mug Works",
+    "expected_at": NOON,
+    "ordered_at": NOON,
+    "changed_at": NOON,
+    "units_ordered": 48,
+    "units_received": 24,
+    "units_open": 24,
+    "units_over": 0,
+    "reference": "",
+    "by": "ada",
+    "reason": "",
+    "ended_by": "",
+    "lines": [{"sku": "A", "ordered": 48, "received": 24, "open": 24, "over": 0}],
+}
+TRANSFER: dict[str, Any] = {
+    "transfer": "T-1",
+    "state": "in_transit",
+    "source": "berlin",
+    "target": "hamburg",
+    "expected_at": None,
+    "sent_at": NOON,
+    "changed_at": NOON,
+    "units_sent": 4,
+    "units_arrived": 0,
+    "units_lost": 0,
+    "units_open": 4,
+    "reason": "",
+    "reference": "",
+    "by": "ada",
+    "lines": [{"sku": "A", "sent": 4, "arrived": 0, "lost": 0, "open": 4}],
+}
+MOVED = {"key": "k", "sku": "A", "location": "berlin"}
 ANSWERS: dict[str, object] = {
     "INFO": INFO,
     "HEALTH": {"ready": True, "journal": "ok", "accounts": []},
@@ -131,9 +184,27 @@ ANSWERS: dict[str, object] = {
     ],
     "ORDER shop 77": ORDER,
     "INCIDENTS": [INCIDENT],
+    "ALERTS": [ALERT],
+    "ALERT": ALERT,
+    "ALERT TEST": "OK",
     "HOLD": {"hold": "cart-1", "expires_at": NOON, "lines": [{"sku": "A", "location": "berlin", "quantity": 2}]},
     "COMMIT": {"hold": "cart-1", "order": "77", "committed_at": NOON},
     "RELEASE": {"hold": "cart-1", "released_at": NOON},
     "ADJUST": {"key": "k", "sku": "A", "location": "berlin", "delta": -3, "on_hand": 9},
     "RECEIVE": {"key": "k", "sku": "A", "location": "berlin", "quantity": 3, "on_hand": 12},
+    "RETURN": {**MOVED, "quantity": 1, "on_hand": 13, "state": "quality_hold", "order": None},
+    "INSPECT": {**MOVED, "quantity": 1, "on_hand": 13, "source": "quality_hold", "target": "sellable"},
+    "COUNT": {**MOVED, "counted": 11, "applied": True, "recount": False, "expected": 12, "variance": -1, "on_hand": 11},
+    "REALLOCATE": {"account": "shop", "order": "77", "line": "1", "sku": "A", "location": "berlin"},
+    "SNAPSHOT": {
+        "key": "k",
+        "applied": 1,
+        "rows": [{"sku": "A", "outcome": "applied", "quantity": 3, "delta": 0, "on_hand": 3, "problem": None}],
+    },
+    "PO": PURCHASE,
+    "PO LIST": [PURCHASE],
+    "TRANSFER": TRANSFER,
+    "TRANSFER RECEIVE": {**MOVED, "transfer": "T-1", "quantity": 4, "on_hand": 4},
+    "TRANSFER LOSE": {**MOVED, "transfer": "T-1", "quantity": 4},
+    "TRANSFER LIST": [TRANSFER],
 }

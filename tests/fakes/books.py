@@ -3,25 +3,38 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from engine.actors.documents import Documents, document_of
 from engine.domain.book import Book, Position
 from engine.domain.commands import (
     AddSku,
     Adjust,
     Answer,
+    ChangeState,
     Command,
     CommitHold,
+    Count,
     DemandLevel,
+    EndPurchase,
+    LoseTransfer,
+    Observe,
+    OrderPurchase,
     PlaceHold,
     Receive,
+    ReceiveTransfer,
     RecordOrder,
     ReleaseHold,
+    Return,
+    SendTransfer,
     sum_lines,
 )
 from engine.domain.events import BookEvent, OrderRecorded
+from engine.domain.filing import Paper
 from engine.domain.ledger import Ledger, handle
-from engine.domain.units import DIRECT, AccountId, HoldId, Key, LineId, LocationId, OrderId, Sku
+from engine.domain.records import HISTORY_SECONDS
+from engine.domain.states import State
+from engine.domain.units import DIRECT, AccountId, DocumentId, HoldId, Key, LineId, LocationId, OrderId, Sku
 from tests.fakes.clocks import START
-from tests.fakes.orders import order, order_line
+from tests.fakes.orders import SHOP, order, order_line
 
 HERE, THERE = LocationId("here"), LocationId("there")
 BOTH = (HERE, THERE)
@@ -51,16 +64,27 @@ def place_hold(
 class Shelf:
     """Two SKUs, A and B, in two ledgers; keeps every event in the order it was applied."""
 
-    def __init__(self, *, remembered_seconds: float = 3600, remembered_max: int = 1000, **on_hand: int) -> None:
+    def __init__(
+        self,
+        *,
+        remembered_seconds: float = 3600,
+        remembered_max: int = 1000,
+        history_seconds: float = HISTORY_SECONDS,
+        **on_hand: int,
+    ) -> None:
         """Start with units of a SKU at the first location: `Shelf(A=5)`."""
         self.now = START
         self.events: list[BookEvent | OrderRecorded] = []
         self.new: Sequence[BookEvent | OrderRecorded] = ()
         """What the last command brought."""
         self.ledgers = {
-            sku: Ledger(remembered_seconds=remembered_seconds, remembered_max=remembered_max) for sku in (A, B)
+            sku: Ledger(
+                remembered_seconds=remembered_seconds, remembered_max=remembered_max, history_seconds=history_seconds
+            )
+            for sku in (A, B)
         }
         self._skus: dict[HoldId, tuple[Sku, ...]] = {}
+        self._documents = Documents()
         for sku in (A, B):
             self.do(AddSku(sku=sku, name=sku))
         for name, units in on_hand.items():
@@ -96,6 +120,12 @@ class Shelf:
                 return self._skus.get(hold_id, (A,))
             case RecordOrder():
                 return command.skus
+            case OrderPurchase() | SendTransfer():
+                return tuple(
+                    sku for sku in self._documents.note(document_of(command), command.skus) if sku in self.ledgers
+                )
+            case EndPurchase(purchase_order=number):
+                return self._documents.skus_of((Paper.PURCHASE, number)) or (A,)
             case _:
                 return (command.sku,) if command.sku in self.ledgers else ()
 
@@ -127,6 +157,115 @@ class Shelf:
     def adjust(self, delta: int, *, sku: Sku = A, location: LocationId = HERE, key: str = "k") -> Answer:
         return self.do(Adjust(key=Key(key), sku=sku, location=location, delta=delta, reason="counted"))
 
+    def take_back(
+        self,
+        quantity: int,
+        *,
+        sku: Sku = A,
+        at: LocationId = HERE,
+        into: State = State.QUALITY_HOLD,
+        key: str = "back",
+        line: bool = True,
+    ) -> Answer:
+        """Take back units, of the only line of order 1 unless told."""
+        return self.do(
+            Return(
+                key=Key(key),
+                sku=sku,
+                location=at,
+                quantity=quantity,
+                state=into,
+                account=SHOP if line else None,
+                order_id=OrderId("1") if line else None,
+                line_id=LineId("1") if line else None,
+            )
+        )
+
+    def put(
+        self, quantity: int, source: State, target: State, *, sku: Sku = A, at: LocationId = HERE, key: str = "state"
+    ) -> Answer:
+        """Change the state of units."""
+        return self.do(ChangeState(key=Key(key), sku=sku, location=at, quantity=quantity, source=source, target=target))
+
+    def count(
+        self,
+        counted: int,
+        *,
+        seconds_ago: float = 0,
+        sku: Sku = A,
+        at: LocationId = HERE,
+        key: str = "count",
+        percent: float = 3.0,
+        units: int = 0,
+    ) -> Answer:
+        """Tell a count that was taken a while ago."""
+        return self.do(
+            Count(
+                key=Key(key),
+                sku=sku,
+                location=at,
+                counted=counted,
+                taken_at=self.now - timedelta(seconds=seconds_ago),
+                tolerance_percent=percent,
+                tolerance_units=units,
+            )
+        )
+
+    def observe(
+        self,
+        quantity: int,
+        *,
+        seconds_ago: float = 0,
+        nets: bool = False,
+        sku: Sku = A,
+        at: LocationId = HERE,
+        key: str = "feed",
+        source: str = "3pl",
+    ) -> Answer:
+        """Tell what a partner had a while ago."""
+        return self.do(
+            Observe(
+                key=Key(key),
+                sku=sku,
+                location=at,
+                source=source,
+                quantity=quantity,
+                as_of=self.now - timedelta(seconds=seconds_ago),
+                nets_open_orders=nets,
+            )
+        )
+
+    def purchase(self, *lines: tuple[Sku, int], number: str = "po-1", at: LocationId = HERE) -> Answer:
+        """Bring a purchase order to these lines."""
+        return self.do(OrderPurchase(purchase_order=DocumentId(number), location=at, lines=tuple(sorted(lines))))
+
+    def receive_ordered(
+        self, quantity: int, *, sku: Sku = A, number: str = "po-1", at: LocationId = HERE, key: str = "delivery"
+    ) -> Answer:
+        """Take in units of a purchase order."""
+        return self.do(
+            Receive(key=Key(key), sku=sku, location=at, quantity=quantity, purchase_order=DocumentId(number))
+        )
+
+    def end_purchase(self, number: str = "po-1", *, cancelled: bool = False) -> Answer:
+        return self.do(EndPurchase(purchase_order=DocumentId(number), cancelled=cancelled, reason="enough"))
+
+    def send(
+        self, *lines: tuple[Sku, int], number: str = "t-1", source: LocationId = HERE, target: LocationId = THERE
+    ) -> Answer:
+        """Send units from the first location to the second."""
+        return self.do(
+            SendTransfer(transfer=DocumentId(number), source=source, target=target, lines=tuple(sorted(lines)))
+        )
+
+    def arrive(self, quantity: int, *, sku: Sku = A, number: str = "t-1", key: str = "arrival") -> Answer:
+        return self.do(ReceiveTransfer(key=Key(key), transfer=DocumentId(number), sku=sku, quantity=quantity))
+
+    def lose(self, quantity: int, *, sku: Sku = A, number: str = "t-1", key: str = "loss") -> Answer:
+        return self.do(
+            LoseTransfer(key=Key(key), transfer=DocumentId(number), sku=sku, quantity=quantity, reason="rain")
+        )
+
     def record(
         self,
         open_units: int,
@@ -137,6 +276,7 @@ class Shelf:
         held_until: datetime | None = None,
         locations: tuple[LocationId, ...] = BOTH,
         causes: tuple[tuple[Sku, str, str], ...] = (),
+        pickup: LocationId | None = None,
     ) -> Answer:
         """Bring the only line of order 1 to a level."""
         line = order_line(sku, open_units + shipped, shipped=shipped, returned=returned)
@@ -146,7 +286,12 @@ class Shelf:
                 skus_of_lines=(sku,),
                 levels=(
                     DemandLevel(
-                        line_id=LineId("1"), sku=sku, open_units=open_units, shipped=shipped, returned=returned
+                        line_id=LineId("1"),
+                        sku=sku,
+                        open_units=open_units,
+                        shipped=shipped,
+                        returned=returned,
+                        location=pickup,
                     ),
                 ),
                 locations=locations,

@@ -1,6 +1,6 @@
 """The daemon as the command line sees it, without a socket."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ops.cli.errors import Refusal
@@ -23,3 +23,13 @@ class FakeClient:
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+    def pipeline(self, commands: Sequence[Sequence[str | bytes]]) -> list[Any]:
+        """Refusals are answers here; other exceptions are raised."""
+        answers: list[Any] = []
+        for words in commands:
+            try:
+                answers.append(self.call(*words))
+            except Refusal as refused:
+                answers.append(refused)
+        return answers

@@ -16,6 +16,8 @@ from typing import Any, Self
 import hiredis
 import msgspec
 
+from tests.fakes.daemon_movements import FakeMovements
+
 NOW = "2026-11-11T12:00:00.000000Z"
 LATER = "2026-11-11T12:15:00.000000Z"
 METRICS = "# HELP lastunit_holds_total Holds.\n# TYPE lastunit_holds_total counter\nlastunit_holds_total 7.0\n"
@@ -36,7 +38,7 @@ class Status(str):
     __slots__ = ()
 
 
-class FakeDaemon:
+class FakeDaemon(FakeMovements):
     """Serves a unix socket (or TCP with a password) from a thread of its own until the `with` ends."""
 
     def __init__(self, path: Path | None = None, *, password: str | None = None) -> None:
@@ -154,19 +156,20 @@ class FakeDaemon:
         known = self.holds[hold]
         return known["answer"] | {name: known[name] for name in ("state", "account", "order")}
 
-    def on_adjust(self, key: str, sku: str, location: str, delta: str, reason: str) -> Answer:
+    def on_adjust(self, key: str, sku: str, location: str, delta: str, reason: str, *options: str) -> Answer:
         return self._move(key, sku, location, "delta", int(delta))
 
-    def on_receive(self, key: str, sku: str, location: str, quantity: str) -> Answer:
+    def on_receive(self, key: str, sku: str, location: str, quantity: str, *options: str) -> Answer:
         return self._move(key, sku, location, "quantity", int(quantity))
 
     def on_stock(self, sku: str) -> Answer:
         if sku not in self.units:
             return Refusal(f"NOSUCHSKU {sku}")
-        names = ("committed", "reserved", "unavailable", "safety_stock", "incoming", "in_transit")
+        aside = ("unavailable", "quality_hold", "damaged", "display")
+        names = ("committed", "reserved", *aside, "safety_stock", "incoming", "in_transit")
         figures = {"on_hand": self.units[sku], **dict.fromkeys(names, 0), "atp": self.units[sku]}
         here = {"location": "main", **figures}
-        more = {"oversold": 0, "holds": len(self.holds), "locations": [here]}
+        more = {"oversold": 0, "holds": len(self.holds), "locations": [here], "documents": []}
         return {"sku": sku, "name": f"Thing {sku}", **figures, **more}
 
     def on_offers(self, sku: str) -> Answer:
@@ -211,6 +214,21 @@ class FakeDaemon:
     def on_incidents(self, *words: str) -> Answer:
         row = {"sku": "A-1", "units": 1, "account": "shop", "order": "7", "cause": "lag", "detail": None}
         return [row | {"at": NOW, "cleared_at": None}]
+
+    def on_alerts(self, *words: str) -> Answer:
+        return [self._alert(17, "raised")]
+
+    def on_alert(self, action: str, number: str, *words: str) -> Answer:
+        if number != "17":
+            return Refusal(f"NOSUCHALERT alert={number}")
+        return self._alert(17, "resolved" if action == "RESOLVE" else "acknowledged")
+
+    def _alert(self, number: int, state: str) -> dict[str, Any]:
+        ends = dict.fromkeys(("acknowledged_at", "acknowledged_by", "resolved_at", "resolved_by", "how"))
+        words = {"kind": "oversell", "subject": "A-1", "severity": "critical", "text": "A-1: 2 promised too many"}
+        return {"alert": number, "state": state, **words, "details": {"sku": "A-1"}, "raised_at": NOW, **ends} | {
+            "suppressed": 0
+        }
 
     def on_webhook(self, account: str, key: str, headers: str, body: str) -> Answer:
         if (account, key) in self.deliveries:

@@ -8,19 +8,23 @@ from typing import get_args
 import trio
 
 from adapters.store.memory import MemoryStore
+from engine.actors.documents import Documents
+from engine.actors.fanout import Fanout
 from engine.actors.journal import Journal, decode_events
 from engine.actors.order_desk import CommitInto, OrderDesk
 from engine.actors.projections import Projections
+from engine.actors.recipe_owner import RecipeOwner
 from engine.actors.router import Router, Waiter
 from engine.actors.shard import Directory, Shard
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.book import Book, Position
 from engine.domain.commands import AddSku, Command, Receive
-from engine.domain.events import BookEvent, Event, HoldCommitted, OrderRecorded
+from engine.domain.events import BookEvent, Event, HoldCommitted, OrderRecorded, RecipeSet
 from engine.domain.incidents import Incidents
 from engine.domain.ledger import Ledger
 from engine.domain.orders import OrderLine, OrderSnapshot
 from engine.domain.partition import shard_of
+from engine.domain.recipes import Recipe, Recipes
 from engine.domain.units import DIRECT, AccountId, HoldId, Key, ListingId, LocationId, OrderId, Sku
 from engine.ports import Clock, Store
 from tests.fakes.books import BOTH, HERE
@@ -86,6 +90,7 @@ class Engine:
             projections=projections,
         )
         self.directory: Directory = {}
+        self.documents = Documents()
         ledgers = [Ledger(remembered_seconds=remembered_seconds, remembered_max=remembered_max) for _ in range(shards)]
         self.shards = [
             Shard(
@@ -93,6 +98,7 @@ class Engine:
                 ledger=ledger,
                 owner=lambda sku: ledgers[shard_of(sku, shards)],
                 directory=self.directory,
+                documents=self.documents,
                 journal=self.journal,
                 clock=self.clock,
                 outlet=self,
@@ -101,16 +107,21 @@ class Engine:
             )
             for index, ledger in enumerate(ledgers)
         ]
-        self.router = Router(self.shards, self.directory, self.journal)
+        self.router = Router(self.shards, self.directory, self.documents, self.journal)
         self.account = FakeAccount()
+        self.recipes = Recipes()
+        self.fanout = Fanout(self.told.append)
+        projections.add((RecipeSet,), self.fanout.keep_recipe)
         self.desk = OrderDesk(
             router=self.router,
             journal=self.journal,
             clock=self.clock,
             accounts=accounts or {SHOP: self.account, DIRECT: FakeAccount()},
+            recipes=self.recipes,
             listener=listener,
             mailbox_max=mailbox_max,
         )
+        self.recipe_owner = RecipeOwner(self.recipes, router=self.router, desk=self.desk, journal=self.journal)
 
     def _keep(self, position: int, event: Event) -> None:
         self.events.append((position, event))
@@ -120,7 +131,7 @@ class Engine:
     # -- `engine.actors.shard.Outlet`
 
     def availability(self, availability: Availability) -> None:
-        self.told.append(availability)
+        self.fanout.availability(availability)
 
     # -- running
 
@@ -130,7 +141,9 @@ class Engine:
             for event in decode_events(frame):
                 if isinstance(event, OrderRecorded | HoldCommitted):
                     self.desk.apply(event)
-                if isinstance(event, BookEvent):
+                if isinstance(event, RecipeSet):
+                    self.recipe_owner.apply(event)
+                elif isinstance(event, BookEvent):
                     self.router.apply(event)
                     self.incidents.apply(event)
             self.journal.position = frame.position
@@ -159,6 +172,8 @@ class Engine:
         assert successor.desk.orders == self.desk.orders
         assert successor.incidents.open.keys() == self.incidents.open.keys()
         assert successor.directory == self.directory
+        assert successor.documents == self.documents
+        assert successor.recipes == self.recipes
 
     # -- asking
 
@@ -171,6 +186,13 @@ class Engine:
 
     async def ask(self, command: Command) -> object:
         return await self.router.ask(command)
+
+    async def recipe(
+        self, sku: str, made_of: Mapping[str, int] | None = None, /, *, together: bool = False, **components: int
+    ) -> object:
+        """Set a recipe; without components, end it."""
+        lines = tuple((Sku(each), units) for each, units in (*(made_of or {}).items(), *components.items()))
+        return await self.recipe_owner.set(Sku(sku), Recipe(lines, together))
 
     async def tell(self, snapshot: OrderSnapshot) -> object:
         """Hand a snapshot to the desk; return what it said once that was durable."""

@@ -11,7 +11,7 @@ import trio
 from config.schema import Location, Settings, Socket
 from config.schema import Node as NodeSettings
 from engine.domain.units import AccountId
-from engine.ports import Channel, Clock, Store
+from engine.ports import Channel, Clock, Notifier, Store
 from ops.clock import SteadyClock
 from ops.node import Node
 from ops.recovery import replay
@@ -43,6 +43,7 @@ async def running_node(
     channels: Mapping[AccountId, tuple[str, Channel]] | None = None,
     clock: Clock | None = None,
     listener: Any = None,
+    notifiers: Mapping[str, Notifier] | None = None,
     serve: bool = True,
 ) -> AsyncIterator[Node]:
     """Replay the store, run the actors and, with `serve`, the socket; stop in order at the end."""
@@ -56,6 +57,7 @@ async def running_node(
         listener=listener,
         version="test",
         metrics_text=lambda: "",
+        notifiers=notifiers,
     )
     await replay(node, store)
     async with trio.open_nursery() as core:

@@ -8,12 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import trio
 
 from adapters.store.memory import MemoryStore
-from config.schema import Push, Secret, Socket, WooCommerceAccount
+from config.schema import Push, Secret, Socket, Stock, WooCommerceAccount
 from engine.domain.units import EPOCH, AccountId
-from engine.ports import Channel, Clock, Store
+from engine.ports import Channel, Clock, Notifier, Store
 from ops.node import Node
 from ops.socket.server import CommandServer
 from tests.fakes.running import SilentTelemetry, running_node, settings_for
@@ -97,6 +98,8 @@ async def serving(
     channels: Mapping[AccountId, tuple[str, Channel]] | None = None,
     stock: Mapping[str, int] | None = STOCK,
     socket: Mapping[str, Any] | None = None,
+    notifiers: Mapping[str, Notifier] | None = None,
+    stock_options: Stock | None = None,
     **settings: object,
 ) -> AsyncIterator[Served]:
     """Run a node with its socket until the block ends.
@@ -108,14 +111,18 @@ async def serving(
         channels: accounts by id; each sells from Berlin, then from Hamburg.
         stock: put on the shelves of Berlin first; none: nothing, not even the SKUs.
         socket: options of `[socket]`.
+        notifiers: the way to each destination of alerts, by name.
+        stock_options: the section `[stock]`; none: as it is by default.
         settings: other sections.
     """
     path = folder / "s"
     heard = HeardTelemetry()
     accounts = tuple(_account(name) for name in channels or {})
     chosen = settings_for(path, **{"accounts": accounts, "socket": Socket(path=path, **(socket or {}))} | settings)
+    if stock_options is not None:
+        chosen = msgspec.structs.replace(chosen, stock=stock_options)
     async with running_node(
-        chosen, store or MemoryStore(), channels=channels, clock=clock, listener=heard, serve=False
+        chosen, store or MemoryStore(), channels=channels, clock=clock, listener=heard, notifiers=notifiers, serve=False
     ) as node:
         server = CommandServer(node, chosen.socket, version="test", listener=heard)
         served = Served(node, server, path, heard)
@@ -148,7 +155,7 @@ async def _fill_shelves(served: Served, stock: Mapping[str, int]) -> None:
     rows += [{"kind": "stock", "sku": sku, "location": "berlin", "on_hand": units} for sku, units in stock.items()]
     assert await wire.call("IMPORT", "STAGE", "first", json.dumps(rows)) == "OK"
     counts = await wire.map("IMPORT", "APPLY", "first")
-    assert counts == {"skus": len(stock), "listings": 0, "stock": len(stock)}
+    assert counts == {"skus": len(stock), "items": 0, "listings": 0, "stock": len(stock), "recipes": 0}
     await wire.aclose()
 
 

@@ -115,7 +115,7 @@ class Trader:
             return ("RECEIVE", name, sku, place, units)
         delta = self._rng.choice((-2, -1, 1, 2))
         self.moves[name] = Move(sku, delta)
-        return ("ADJUST", name, sku, place, delta, "storm")
+        return ("ADJUST", name, sku, place, delta, "other: storm")
 
     # -- remembering
 

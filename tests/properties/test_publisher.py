@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.errors import ChannelError, NotSent, OutcomeUnknown, Throttled
 from engine.domain.events import AccountPaused, AccountResumed, Event, ListingDropped
-from engine.domain.offers import OfferTerms, rules_of
+from engine.domain.offers import Offering
 from engine.domain.units import EPOCH, AccountId, ListingId, LocationId, Sku
 from engine.machines.budget import BudgetTerms
 from engine.machines.listing import State
@@ -47,9 +47,8 @@ class PublisherLaws(RuleBasedStateMachine):
         self.events: list[Event] = []
         self.publisher = Publisher(
             SHOP,
-            locations=(HERE,),
+            offering=Offering(SHOP, (HERE,)),
             mode="live",
-            rules=rules_of(SHOP, OfferTerms(), {}, {}),
             push=PushTerms(settle_seconds=0, retry_seconds_max=10, breaker_seconds=5),
             budget=BUDGET,
             batch_of=lambda listing_id: listing_id.split("/")[0],

@@ -1,7 +1,7 @@
 """The real pusher against a channel with grudges, on a virtual clock."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ from engine.actors.pusher import Pusher
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.errors import NotSent, StockError
 from engine.domain.events import DriftFound, ListingMapped, PushPlanned, PushSettled, PushVerified
-from engine.domain.offers import OfferTerms, ResolvedRule, rules_of
+from engine.domain.offers import Offering
 from engine.domain.units import AccountId, ListingId, LocationId, Sku
 from engine.machines.budget import BudgetTerms
 from engine.machines.listing import State
@@ -26,7 +26,6 @@ from tests.fakes.channel import FakeChannel, FakeClock, FakeRecorder, Grudges
 SHOP = AccountId("shop")
 HERE = LocationId("berlin")
 A = Sku("A")
-RULES = rules_of(SHOP, OfferTerms(), {}, {})
 
 
 class Rig:
@@ -40,7 +39,6 @@ class Rig:
         recorder: FakeRecorder | None = None,
         push: PushTerms | None = None,
         budget: BudgetTerms | None = None,
-        rules: Callable[[Sku], ResolvedRule] = RULES,
         seed: int = 0,
     ) -> None:
         self.channel = channel
@@ -55,9 +53,8 @@ class Rig:
         self.pusher = Pusher(
             SHOP,
             channel,
-            locations=(HERE,),
+            offering=Offering(SHOP, (HERE,)),
             mode=mode,
-            rules=rules,
             known_sku=lambda sku: sku != "unknown",
             push=push or PushTerms(),
             budget=budget or BudgetTerms(calls_per_second=20, burst=20, concurrency=4),

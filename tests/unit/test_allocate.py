@@ -21,9 +21,13 @@ X, Y, Z = LocationId("x"), LocationId("y"), LocationId("z")
         (5, {X: 2, Y: 2}, None),
         (2, {X: -1, Y: 2}, None),
         (1, {X: -1, Y: 2}, ((Y, 1),)),
+        (6, {X: 1, Y: 2, Z: 5}, ((Y, 1), (Z, 5))),
+        (8, {X: 1, Y: 2, Z: 5}, ((X, 1), (Y, 2), (Z, 5))),
+        (5, {X: 3, Y: 1, Z: 3}, ((X, 3), (Z, 2))),
+        (4, {X: 1, Y: 9, Z: 4}, ((Y, 4),)),
     ],
 )
-def test_one_place_that_has_all_is_better_than_two_and_a_shortage_counts_against_the_others(
+def test_one_place_that_has_all_is_better_than_those_that_have_most_and_a_shortage_counts_against_the_others(
     units: int, room: dict[LocationId, int], parts: tuple[Part, ...] | None
 ) -> None:
     assert place(units, tuple(room), room.__getitem__) == parts
@@ -38,6 +42,8 @@ def test_one_place_that_has_all_is_better_than_two_and_a_shortage_counts_against
         (5, {X: -3, Y: 2}, ((X, 3), (Y, 2))),
         (1, {X: 0, Y: 0}, ((X, 1),)),
         (3, {X: -2, Y: 4}, ((Y, 3),)),
+        (9, {X: 1, Y: 2, Z: 5}, ((X, 2), (Y, 2), (Z, 5))),
+        (6, {X: -9, Y: 2, Z: 5}, ((Y, 1), (Z, 5))),
     ],
 )
 def test_what_cannot_be_refused_is_owed_by_the_first_place(

@@ -85,6 +85,35 @@ def test_a_silent_daemon_is_given_up(tmp_path: Path) -> None:
         enough.set()
 
 
+def test_a_pipeline_answers_in_order_and_keeps_refusals_among_the_answers(tmp_path: Path) -> None:
+    def answer(words: list[str]) -> object:
+        if words[1] == "2":
+            raise Failure("NOSUCHSKU sku=Z")
+        return {"key": words[1]}
+
+    with serve(answer, tmp_path / "s"), over_unix(tmp_path / "s") as client:
+        first, second, third = client.pipeline([("RECEIVE", str(number)) for number in (1, 2, 3)])
+        assert client.call("RECEIVE", "4") == {"key": "4"}
+    assert (first, third) == ({"key": "1"}, {"key": "3"})
+    assert isinstance(second, Refusal)
+    assert (second.code, second.text) == ("NOSUCHSKU", "sku=Z")
+
+
+def test_a_pipeline_that_breaks_says_so(tmp_path: Path) -> None:
+    def die(words: list[str]) -> object:
+        if words[1] == "2":
+            raise HangUp
+        return "OK"
+
+    with (
+        serve(die, tmp_path / "s"),
+        over_unix(tmp_path / "s") as client,
+        pytest.raises(Unreachable, match="went away before it answered") as caught,
+    ):
+        client.pipeline([("RECEIVE", "1"), ("RECEIVE", "2")])
+    assert caught.value.sent
+
+
 def test_tcp_brings_the_password() -> None:
     said: list[list[str]] = []
 

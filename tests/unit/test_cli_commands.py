@@ -29,9 +29,10 @@ def text(words: str, **changes: object) -> str:
 
 
 READING = ["status", "channels", "channels unmatched shop", "stock MUG-BLUE", "offers MUG-BLUE", "explain MUG-BLUE"]
-READING += ["orders", "orders shop 77", "incidents"]
+READING += ["orders", "orders shop 77", "incidents", "alerts", "alerts list --all"]
 ACTING = ["channels pause shop", "hold cart-1 A=2", "commit cart-1 --order 77", "release cart-1"]
-ACTING += ["adjust k A berlin -3 broken", "receive k A berlin 3"]
+ACTING += ["alerts ack 17", "alerts resolve 17 --by ann", "alerts test ops"]
+ACTING += ["adjust A berlin -3 damaged", "receive A berlin 3"]
 
 
 @pytest.mark.parametrize("words", [*READING, *ACTING])
@@ -59,13 +60,18 @@ def test_no_daemon_is_exit_code_three(words: str) -> None:
         ("commit c", "COMMIT c"),
         ("commit c --order 77", "COMMIT c ORDER 77"),
         ("release c", "RELEASE c"),
-        ("adjust k A berlin -3 broken", "ADJUST k A berlin -3 broken"),
-        ("receive k A berlin 3", "RECEIVE k A berlin 3"),
+        ("adjust A berlin -3 damaged --key k", "ADJUST k A berlin -3 damaged"),
+        ("receive A berlin 3 --key k", "RECEIVE k A berlin 3"),
         ("channels pause shop", "CHANNEL PAUSE shop"),
         ("explain MUG-BLUE shop", "EXPLAIN MUG-BLUE shop"),
         ("orders", "ORDERS LIMIT 50"),
         ("orders shop --limit 3", "ORDERS shop LIMIT 3"),
         ("incidents --limit 3", "INCIDENTS LIMIT 3"),
+        ("alerts", "ALERTS OPEN LIMIT 50"),
+        ("alerts list --all --limit 3", "ALERTS ALL LIMIT 3"),
+        ("alerts ack 17", "ALERT ACK 17"),
+        ("alerts resolve 17 --by ann", "ALERT RESOLVE 17 BY ann"),
+        ("alerts test ops", "ALERT TEST ops"),
     ],
 )
 def test_commands_say_what_the_socket_understands(words: str, command: str) -> None:
@@ -162,6 +168,7 @@ def test_explain_is_a_sum_that_can_be_checked_by_hand() -> None:
             "The order has no lines.",
         ),
         ("incidents", {"INCIDENTS": []}, "No unit was ever sold twice."),
+        ("alerts", {"ALERTS": []}, "Nothing is the matter."),
         ("channels", {"CHANNEL LIST": []}, "No channel yet"),
         ("channels unmatched shop", {"CHANNEL UNMATCHED shop": []}, "Every listing of shop has its SKU."),
         ("offers MUG-BLUE", {"OFFERS MUG-BLUE": {"sku": "MUG-BLUE", "offers": []}}, "No channel lists MUG-BLUE"),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,8 +21,8 @@ CHANGED = {"skus": 1, "listings": 1, "stock": 1}
 GOOD = {"IMPORT STAGE": "OK", "IMPORT APPLY": CHANGED, "IMPORT DROP": "OK"}
 
 
-def sheets() -> list[Parsed]:
-    files: Sequence[tuple[Table, str, bytes]] = (
+def sheets() -> list[Parsed[Any]]:
+    files: Sequence[tuple[Table[Any], str, bytes]] = (
         (CATALOGUE, "c.csv", b"SKU,name,safety_stock:berlin\nA,a,1\nB,b,2\n"),
         (LISTINGS, "l.csv", b"account,listing,sku\n\nshop,1,A\n"),
         (STOCK, "s.csv", b"sku,location,on_hand\nA,berlin,4\n"),
@@ -44,7 +45,9 @@ def test_rows_are_staged_in_order_and_applied_once() -> None:
 @pytest.mark.parametrize("bytes_max", [1, 60, 130, 10_000])
 def test_chunks_hold_every_row_once_and_keep_to_the_limit(bytes_max: int) -> None:
     rows = [StockRow(f"SKU-{n}", "berlin", n) for n in range(20)]
-    chunks = list(build_chunks(rows, bytes_max))
+    pieces = list(build_chunks(rows, bytes_max))
+    chunks = [chunk for chunk, _ in pieces]
+    assert [count for _, count in pieces] == [len(msgspec.json.decode(chunk)) for chunk in chunks]
     assert [row for chunk in chunks for row in msgspec.json.decode(chunk, type=list[StockRow])] == rows
     assert all(len(chunk) <= bytes_max or len(msgspec.json.decode(chunk)) == 1 for chunk in chunks)
     assert list(build_chunks([], bytes_max)) == []

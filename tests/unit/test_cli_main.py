@@ -60,6 +60,7 @@ def test_the_help_lists_every_command_by_section() -> None:
         "Run:",
         "Look:",
         "Act:",
+        "Move:",
     ]
 
 
@@ -120,9 +121,10 @@ def test_what_init_writes_is_a_configuration_that_works(folder: Path) -> None:
     assert result.exit_code == 0
     assert "lastunit check-config" in result.stdout
     assert run("-c", "shop/lastunit.toml", "check-config").exit_code == 0
-    files = ("--catalogue", "shop/catalogue.csv", "--stock", "shop/stock.csv")
+    files = ("--catalogue", "shop/catalogue.csv", "--stock", "shop/stock.csv", "--recipes", "shop/recipes.csv")
     checked = run("-c", "shop/lastunit.toml", "import", *files, "--dry-run")
-    assert checked.stdout == "shop/catalogue.csv: 3 rows, shop/stock.csv: 3 rows; all good, nothing was sent\n"
+    rows = "shop/catalogue.csv: 4 rows, shop/stock.csv: 3 rows, shop/recipes.csv: 2 rows"
+    assert checked.stdout == f"{rows}; all good, nothing was sent\n"
 
 
 def test_init_overwrites_only_when_told(folder: Path) -> None:

@@ -104,7 +104,10 @@ listen = 8480
         (LOCATIONS + "[nodes]", "nodes: no such option; did you mean 'node'?"),
         (
             '"ä b" = 1\n' + LOCATIONS,
-            '"ä b": no such option (known: accounts, gateway, limits, locations, node, offers, socket, store)',
+            (
+                '"ä b": no such option (known: accounts, alerts, gateway, limits, locations, node, offers, scan, '
+                "socket, stock, store)"
+            ),
         ),
         (
             LOCATIONS + '[socket]\ntcp = ":6380"\npassword = "env:PASSWORD"',

@@ -8,7 +8,8 @@ import pytest
 
 from config.loader import load
 from config.reference import REQUIRED, Option, render, sections
-from config.schema import Account, OfferRule, Settings
+from config.schema import Account, Settings
+from ops.rulefile import book_from
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "config" / "example.toml").read_text(encoding="utf-8")
@@ -25,6 +26,7 @@ def stated() -> dict[tuple[str, str], tuple[str, str]]:
             default = match[1].removeprefix("Default: ")
         elif match := _HEADER.fullmatch(line):
             header = match[1].replace("shop-de", "<account>").replace("MUG-BLUE", "<sku>")
+            header = header.replace("Mugs", "<category>")
         elif match := _OPTION.fullmatch(line):
             found.setdefault((header, match[1]), (REQUIRED if default == "Required" else default, match[2]))
     return found
@@ -70,9 +72,11 @@ def test_the_example_loads_with_every_option_set(tmp_path: Path) -> None:
     (tmp_path / "secrets" / "shop-de").write_text("cs_1\n", encoding="utf-8")
     (tmp_path / "secrets" / "shop-de").chmod(0o600)
     names = re.findall(r"env:(\w+)", uncommented())
-    loaded = load(tmp_path / "example.toml", environ={name: name.lower() for name in names})
+    loaded = load(tmp_path / "example.toml", environ={name: f"https://{name.lower()}" for name in names})
     assert loaded.notes == ()
-    assert loaded.settings.offers.skus["MUG-BLUE"] == OfferRule(share=1.0, buffer=0, cap=100, floor=10)
+    rule = loaded.settings.offers.skus["MUG-BLUE"]
+    assert (rule.share, rule.buffer, rule.cap, rule.floor) == (1.0, 0, 100, 10)
+    assert book_from(loaded.settings.offers).windows[0].name == "11.11"
 
 
 @pytest.mark.parametrize("name", ["lastunit.toml"])

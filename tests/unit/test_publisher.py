@@ -8,10 +8,12 @@ import pytest
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.errors import ChannelError, CredentialsRejected, MalformedReply, NotSent, Refused, Throttled
 from engine.domain.events import DriftFound, Event, ListingMapped, PushSettled, PushVerified
-from engine.domain.offers import OfferTerms, rules_of
+from engine.domain.offers import Offering
+from engine.domain.rules import OfferTerms, RuleBook, Window
 from engine.domain.units import EPOCH, AccountId, ListingId, LocationId, Sku
 from engine.machines.budget import BudgetTerms
 from engine.machines.listing import Listing, State
+from engine.machines.outbox import LOOK_MAX
 from engine.machines.publisher import Publisher
 from engine.machines.pushing import (
     Candidate,
@@ -28,6 +30,7 @@ from engine.machines.pushing import (
 )
 from engine.machines.views import name_cause, view_exposure
 from engine.ports import ListingPage, RowVerdict, SeenListing, SeenStock, Verdict
+from tests.fakes.rules import version_of
 
 SHOP, HERE = AccountId("shop"), LocationId("here")
 
@@ -38,11 +41,11 @@ class Bench:
     def __init__(self, *listings: str, rows: int = 10) -> None:
         self.seconds = 100.0
         self.position = 0
+        self.offering = Offering(SHOP, (HERE,))
         self.publisher = Publisher(
             SHOP,
-            locations=(HERE,),
+            offering=self.offering,
             mode="live",
-            rules=rules_of(SHOP, OfferTerms(), {}, {}),
             push=PushTerms(settle_seconds=0),
             budget=BudgetTerms(calls_per_second=100, burst=100, concurrency=10),
             batch_of=lambda _: "all",
@@ -63,8 +66,12 @@ class Bench:
         return Now(self.seconds, EPOCH + timedelta(days=1, seconds=self.seconds))
 
     def poll(self, after: float = 0) -> list[Effect]:
+        """Return everything that is to be done now: each poll gives one call at most."""
         self.seconds += after
-        return self.publisher.poll(self.now)
+        effects: list[Effect] = []
+        while more := self.publisher.poll(self.now):
+            effects += more
+        return effects
 
     def stock(self, sku: str, units: int) -> None:
         self.position += 1
@@ -295,7 +302,7 @@ def test_thousands_of_changes_are_looked_through_in_portions() -> None:
     for number in range(1200):
         bench.publisher._news[ListingId(f"S{number}")] = None
     bench.poll()
-    assert len(bench.publisher._news) == 700
+    assert len(bench.publisher._news) == 1200 - LOOK_MAX
     assert bench.publisher.wake_seconds(bench.now) == bench.seconds
 
 
@@ -312,3 +319,65 @@ def test_an_oversell_has_a_cause() -> None:
     assert name_cause(view_exposure(publisher, Sku("A")), bench.now.at + timedelta(seconds=1))[0] == "race"
     publisher.orders_behind("poll failed")
     assert name_cause(view_exposure(publisher, Sku("A")), bench.now.at)[0] == "orders_behind"
+
+
+def test_what_an_edit_of_the_rules_changed_waits_behind_what_stock_changed() -> None:
+    """Lesson D1: a zero crossing never queues behind bulk work; falls go before rises."""
+    bench = Bench("A", "B", "C", "D", rows=1)
+    for sku, units in zip("ABCD", (5, 5, 2, 30), strict=True):
+        bench.push(sku, units)
+        bench.look(units)
+    bench.offering.use(version_of(RuleBook(default=OfferTerms(buffer=2), skus={Sku("D"): OfferTerms(buffer=0)})))
+    bench.publisher.offer_anew(tuple(bench.publisher.listings), bench.now)
+    assert [bench.listing(sku).state for sku in "ABC"] == [State.DIRTY] * 3
+    assert bench.listing("D").state is State.VERIFIED
+    assert bench.publisher.pushes.unsent.first() is None  # it says nothing of how long a change of stock takes
+    bench.stock("D", 29)
+    sent = [write.planned[0] for write in bench.poll() if isinstance(write, Write)]
+    assert [(plan.sku, plan.quantity) for plan in sent] == [("C", 0), ("D", 29), ("A", 3), ("B", 3)]
+
+
+def test_a_second_edit_before_the_first_was_pushed_sends_only_its_own_number() -> None:
+    """Lesson E1: there and back again sends nothing, and the next number is sent under a version of its own."""
+    bench = Bench("A")
+    bench.stock("A", 9)  # what it shows already
+    for buffer in (2, 3, 0):
+        bench.offering.use(version_of(RuleBook(default=OfferTerms(buffer=buffer)), buffer + 1))
+        bench.publisher.offer_anew(tuple(bench.publisher.listings), bench.now)
+    assert [effect for effect in bench.poll() if isinstance(effect, Write)] == []
+    bench.offering.use(version_of(RuleBook(default=OfferTerms(buffer=4)), 9))
+    bench.publisher.offer_anew(tuple(bench.publisher.listings), bench.now)
+    assert [plan.quantity for plan in bench.write().planned] == [5]
+
+
+def test_a_number_is_computed_at_the_moment_it_is_planned() -> None:
+    """A window that began while the listing waited for its call."""
+    bench = Bench("A")
+    window = Window(
+        name="w", starts_at=bench.now.at + timedelta(seconds=50), ends_at=EPOCH + timedelta(days=9), around_hours=0
+    )
+    bench.offering.use(version_of(RuleBook(default=OfferTerms(severity=1), windows=(window,))))
+    bench.publisher.orders_behind("later")
+    bench.stock("A", 10)
+    bench.poll(after=1)
+    bench.publisher.orders_caught_up()
+    assert [plan.quantity for plan in bench.write(after=100).planned] == [8]
+
+
+def test_the_lag_is_measured_from_changes_of_stock_alone() -> None:
+    bench = Bench("A")
+    for units in range(20, 50):
+        bench.push("A", units)
+        bench.look(units, after=3)
+    assert bench.publisher.lag.seconds == pytest.approx(3.2, abs=0.11)
+
+
+def test_a_walk_through_the_listings_stands_that_they_change_meanwhile() -> None:
+    bench = Bench("A", "B", "C")
+    walk = bench.publisher.listings.walk()
+    seen = [next(walk).sku]
+    mapped = bench.publisher.mapping(ListingId("D"), Sku("D"), 1, bench.now.at)
+    assert mapped is not None
+    bench.publisher.apply(mapped)
+    seen += [listing.sku for listing in walk]
+    assert set(seen) == {"A", "B", "C", "D"}

@@ -43,6 +43,7 @@ from engine.domain.importing import ListingRow, Row, SkuRow, StockRow
 from engine.domain.orders import OrderSnapshot
 from engine.domain.units import DIRECT, EPOCH, AccountId, HoldId, Key, ListingId, LocationId, OrderId, Sku
 from engine.ports import Frame, SeenListing
+from ops.importer import Staged
 from ops.node import Node
 from ops.recovery import replay
 from tests.fakes.books import BOTH, HERE, place_hold
@@ -97,7 +98,9 @@ async def import_catalogue(node: Node) -> None:
             StockRow(sku=sku, location=HERE, on_hand=20),
             ListingRow(account=SHOP, listing=ListingId(f"l/{sku}"), sku=sku, pack_units=2),
         )
-    answer = await node.importer.apply([msgspec.json.encode(rows)])
+    staged = Staged()
+    staged.add(msgspec.json.encode(rows))
+    answer = await node.importer.apply(staged)
     assert not isinstance(answer, Refusal), answer
 
 
@@ -200,6 +203,8 @@ def known_to(node: Node) -> dict[str, object]:
             (account.pusher.sku_of(line), account.pusher.pack_units_of(line))
             for line in (order_line(None, 1, listing=f"l/{sku}") for sku in SKUS)
         ],
+        "alerts": list(node.alerter.alerts.open.values()),
+        "alerts_resolved": list(node.alerter.alerts.history),
         "position": node.journal.position,
     }
 

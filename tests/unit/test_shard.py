@@ -239,3 +239,18 @@ async def test_availability_carries_the_position_and_the_instant_of_its_decision
         assert before <= newest.changed_at <= before + timedelta(seconds=1)
         positions = [told.position for told in engine.told if told.sku == A]
         assert positions == sorted(positions)
+
+
+async def test_an_id_that_was_asked_for_in_vain_is_given_to_one_hold_only(autojump_clock: MockClock) -> None:
+    """All three are under way before the first is refused, and the shards of the others do not know of each other."""
+    one, other = skus_apart(2)
+    async with Engine(shards=2).checked() as engine:
+        await engine.stock(**{one: 1, other: 1})
+        waiters = [Waiter() for _ in range(3)]
+        for sku, waiter in zip((Sku("NONE"), one, other), waiters, strict=True):
+            await engine.router.submit(place_hold("h", (sku, 1), seconds=None), waiter)
+        answers = [await waiter.wait() for waiter in waiters]
+        assert answers[0] == Refusal(code="NOSUCHSKU", text="sku=NONE")
+        codes = sorted(answer.code if isinstance(answer, Refusal) else type(answer).__name__ for answer in answers[1:])
+        assert codes == ["CONFLICT", "Granted"]
+        assert sum(engine.figures(sku)[2] for sku in (one, other)) == 1

@@ -35,6 +35,8 @@ from engine.domain.events import (
     OversellCleared,
     OversellRecorded,
     SkuAdded,
+    StockAdjusted,
+    StockReceived,
     UnitsHeld,
 )
 from engine.domain.orders import Freshness, OrderSnapshot, OrderStatus
@@ -134,13 +136,17 @@ DECISIONS: list[tuple[Command, Answer, dict[str, str], dict[str, Any]]] = [
     ),
     (
         Adjust(key=Key("k"), sku=SKU, location=MAIN, delta=-2, reason="broken"),
-        Moved(key=Key("k"), sku=SKU, location=MAIN, delta=-2, on_hand=3, received=False),
+        Moved(
+            movements=(
+                StockAdjusted(at=NOW, sku=SKU, key=Key("k"), location=MAIN, delta=-2, on_hand=3, reason="broken"),
+            )
+        ),
         {"command": "adjust", "outcome": "moved"},
         {"key": "k", "sku": "A-1", "location": "main", "units": -2},
     ),
     (
         Receive(key=Key("k"), sku=SKU, location=MAIN, quantity=4),
-        Moved(key=Key("k"), sku=SKU, location=MAIN, delta=4, on_hand=7, received=True),
+        Moved(movements=(StockReceived(at=NOW, sku=SKU, key=Key("k"), location=MAIN, quantity=4, on_hand=7),)),
         {"command": "receive", "outcome": "moved"},
         {"key": "k", "sku": "A-1", "location": "main", "units": 4},
     ),
@@ -296,6 +302,12 @@ CALLS: list[tuple[str, Act | tuple[Act, ...], dict[Sample, float]]] = [
         "verified",
         lambda t: t.push_verified(SHOP, 7200.0),
         distribution("sale_to_verified_seconds", 7200.0, LAGS, account="shop"),
+    ),
+    ("alert", lambda t: t.alert_raised("drift"), {named("alerts_raised_total", kind="drift"): 1}),
+    (
+        "delivery",
+        lambda t: t.alert_delivery_ended("ops", "delivered", 3),
+        {named("alert_deliveries_total", destination="ops", outcome="delivered"): 3},
     ),
     ("drift", lambda t: t.drift_found(SHOP), {named("drifts_total", account="shop"): 1}),
     (

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from adapters.store.memory import MemoryStore
+from config.alerts import Alerts, WebhookDestination
 from config.schema import Budget, Secret, WooCommerceAccount
 from engine.actors.mailbox import Mailbox
 from engine.domain.commands import (
@@ -74,7 +75,8 @@ def shop_account() -> WooCommerceAccount:
 async def run_with_node(telemetry: Telemetry, use: Callable[[Node], Any]) -> None:
     """Run a node with one shop that telemetry hears, and call `use` with it."""
     channel = FakeChannel(random.Random(1), account=SHOP)
-    settings = settings_for(None, accounts=(shop_account(),))
+    destination = WebhookDestination(name="ops", url="https://ops.example", signing_secret=Secret("s"))
+    settings = settings_for(None, accounts=(shop_account(),), alerts=Alerts(destinations=(destination,)))
     channels = {SHOP: ("fake", channel)}
     async with running_node(settings, MemoryStore(), channels=channels, listener=telemetry, serve=False) as node:
         await use(node)

@@ -100,7 +100,7 @@ def test_nobody_imports_what_is_not_theirs(modules: list[Module]) -> None:
         ("asyncio", MAY_USE_ASYNCIO),
         ("httpx", ("adapters.http", "ops", "tests")),
         ("hiredis", ("ops", "tests")),
-        ("sqlite3", ("adapters.store.sqlite", "tests")),
+        ("sqlite3", ("adapters.store.sqlite", "adapters.store.checkpoints", "tests")),
         ("tests", ("tests",)),
     ],
 )

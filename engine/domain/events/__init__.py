@@ -3,7 +3,26 @@
 An event carries the instant of its decision (`at`), so that replay needs no clock.
 """
 
+from engine.domain.events.alerts import (
+    AlertAcknowledged,
+    AlertDelivered,
+    AlertDispatched,
+    AlertEvent,
+    AlertRaised,
+    AlertResolved,
+    AlertUndeliverable,
+    DeliveryEvent,
+)
 from engine.domain.events.base import Line, Part
+from engine.domain.events.campaigns import CampaignEnded, CampaignEvent, CampaignReturned, CampaignSet
+from engine.domain.events.catalogue import (
+    CatalogueEvent,
+    ItemDescribed,
+    SkuMerged,
+    SkuRenamed,
+    SkuRetired,
+    SkuRevived,
+)
 from engine.domain.events.channels import (
     AccountPaused,
     AccountResumed,
@@ -15,6 +34,21 @@ from engine.domain.events.channels import (
     PushSettled,
     PushVerified,
 )
+from engine.domain.events.laws import BooksCompared, LawEvent, ViolationCleared, ViolationFound
+from engine.domain.events.movements import (
+    Movement,
+    PurchaseOrdered,
+    PurchaseOrderEnded,
+    StateChanged,
+    StockAdjusted,
+    StockCounted,
+    StockObserved,
+    StockReceived,
+    StockReturned,
+    TransferArrived,
+    TransferLost,
+    TransferSent,
+)
 from engine.domain.events.orders import (
     IntakeEvent,
     OrderEvent,
@@ -23,6 +57,8 @@ from engine.domain.events.orders import (
     WebhookHandled,
     WebhookStored,
 )
+from engine.domain.events.recipes import RecipeSet
+from engine.domain.events.rules import RuleEvent, RulesSet
 from engine.domain.events.stock import (
     BookEvent,
     DemandLapsed,
@@ -34,17 +70,40 @@ from engine.domain.events.stock import (
     OversellCleared,
     OversellRecorded,
     SkuAdded,
-    StockAdjusted,
-    StockReceived,
     UnitsHeld,
 )
 
-Event = BookEvent | OrderEvent | IntakeEvent | PushEvent
+Event = (
+    BookEvent
+    | OrderEvent
+    | IntakeEvent
+    | PushEvent
+    | CatalogueEvent
+    | AlertEvent
+    | DeliveryEvent
+    | LawEvent
+    | RuleEvent
+    | CampaignEvent
+)
 
 __all__ = [
     "AccountPaused",
     "AccountResumed",
+    "AlertAcknowledged",
+    "AlertDelivered",
+    "AlertDispatched",
+    "AlertEvent",
+    "AlertRaised",
+    "AlertResolved",
+    "AlertUndeliverable",
     "BookEvent",
+    "BooksCompared",
+    "CampaignEnded",
+    "CampaignEvent",
+    "CampaignReturned",
+    "CampaignSet",
+    "CatalogueEvent",
+    "DeliveryEvent",
     "DemandLapsed",
     "DemandSet",
     "DriftFound",
@@ -54,23 +113,44 @@ __all__ = [
     "HoldRefused",
     "HoldReleased",
     "IntakeEvent",
+    "ItemDescribed",
+    "LawEvent",
     "Line",
     "ListingDropped",
     "ListingMapped",
+    "Movement",
     "OrderEvent",
     "OrderRecorded",
     "OrdersCaughtUp",
     "OversellCleared",
     "OversellRecorded",
     "Part",
+    "PurchaseOrderEnded",
+    "PurchaseOrdered",
     "PushEvent",
     "PushPlanned",
     "PushSettled",
     "PushVerified",
+    "RecipeSet",
+    "RuleEvent",
+    "RulesSet",
     "SkuAdded",
+    "SkuMerged",
+    "SkuRenamed",
+    "SkuRetired",
+    "SkuRevived",
+    "StateChanged",
     "StockAdjusted",
+    "StockCounted",
+    "StockObserved",
     "StockReceived",
+    "StockReturned",
+    "TransferArrived",
+    "TransferLost",
+    "TransferSent",
     "UnitsHeld",
+    "ViolationCleared",
+    "ViolationFound",
     "WebhookHandled",
     "WebhookStored",
 ]

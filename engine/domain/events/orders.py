@@ -1,6 +1,6 @@
 """The order desk and intake: what channels told of orders."""
 
-from engine.domain.events.base import BaseEvent
+from engine.domain.events.base import BaseEvent, Line
 from engine.domain.orders import OrderSnapshot
 from engine.domain.units import (
     AccountId,
@@ -16,6 +16,11 @@ class OrderRecorded(BaseEvent, frozen=True, kw_only=True, tag="order_recorded", 
     skus: tuple[Sku | None, ...]
     packs: tuple[int, ...] = ()
     """Units of the SKU in one unit of each line; empty: one in each."""
+    components: tuple[tuple[Line, ...], ...] = ()
+    """What one unit of each line's SKU is made of, by the recipe it was sold under; nothing: a line of no bundle.
+
+    Empty: no line is of a bundle.
+    """
 
 
 class WebhookStored(BaseEvent, frozen=True, kw_only=True, tag="webhook_stored", gc=False):

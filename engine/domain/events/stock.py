@@ -1,11 +1,13 @@
 """One book: the shard that owns the SKU decides and applies these."""
 
 from engine.domain.events.base import BaseEvent, Line, Part
+from engine.domain.events.catalogue import SkuMerged, SkuRetired, SkuRevived
+from engine.domain.events.movements import Movement
+from engine.domain.events.recipes import RecipeSet
 from engine.domain.units import (
     AccountId,
     HoldId,
     Instant,
-    Key,
     LineId,
     LocationId,
     OrderId,
@@ -35,6 +37,8 @@ class UnitsHeld(BaseEvent, frozen=True, kw_only=True, tag="units_held", gc=False
     """All lines of a hold over several SKUs; empty when this SKU is the only one."""
     location: LocationId | None = None
     """Where the caller insisted on; None: the policy chose."""
+    wanted: tuple[Line, ...] = ()
+    """What the caller named when a bundle was among it; `asked` is what that came to. Empty: the same."""
 
 
 class HoldRefused(BaseEvent, frozen=True, kw_only=True, tag="hold_refused", gc=False):
@@ -47,6 +51,9 @@ class HoldRefused(BaseEvent, frozen=True, kw_only=True, tag="hold_refused", gc=F
     account: AccountId
     asked: tuple[Line, ...] = ()
     location: LocationId | None = None
+    wanted: tuple[Line, ...] = ()
+    bundle: tuple[Sku, int, int] | None = None
+    """The bundle that this SKU was wanted for: its units wanted, and how many of them there were."""
 
 
 class HoldCommitted(BaseEvent, frozen=True, kw_only=True, tag="hold_committed", gc=False):
@@ -75,28 +82,6 @@ class HoldExpired(BaseEvent, frozen=True, kw_only=True, tag="hold_expired", gc=F
     hold_id: HoldId
 
 
-class StockAdjusted(BaseEvent, frozen=True, kw_only=True, tag="stock_adjusted", gc=False):
-    """On hand changed by a correction."""
-
-    sku: Sku
-    key: Key
-    location: LocationId
-    delta: int
-    on_hand: Total
-    """At that location, afterwards."""
-    reason: str
-
-
-class StockReceived(BaseEvent, frozen=True, kw_only=True, tag="stock_received", gc=False):
-    """Units arrived."""
-
-    sku: Sku
-    key: Key
-    location: LocationId
-    quantity: Units
-    on_hand: Total
-
-
 class DemandSet(BaseEvent, frozen=True, kw_only=True, tag="demand_set", gc=False):
     """An order line stands at these levels now, whatever it stood at before."""
 
@@ -109,7 +94,11 @@ class DemandSet(BaseEvent, frozen=True, kw_only=True, tag="demand_set", gc=False
     expires_at: Instant | None = None
     """When the reserved part lapses."""
     shipped: tuple[Part, ...] = ()
+    """No fewer than came back physically: those must have left."""
     returned: tuple[Part, ...] = ()
+    """Said by the channel to be on the shelf again, beyond what came back physically (`StockReturned`)."""
+    bound: bool = False
+    """Its open units are owed from this place and no other: a buyer picks them up there."""
 
 
 class DemandLapsed(BaseEvent, frozen=True, kw_only=True, tag="demand_lapsed", gc=False):
@@ -148,10 +137,13 @@ BookEvent = (
     | HoldCommitted
     | HoldReleased
     | HoldExpired
-    | StockAdjusted
-    | StockReceived
+    | Movement
     | DemandSet
     | DemandLapsed
     | OversellRecorded
     | OversellCleared
+    | RecipeSet
+    | SkuMerged
+    | SkuRetired
+    | SkuRevived
 )

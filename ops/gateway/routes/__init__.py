@@ -1,5 +1,6 @@
 """The REST routes."""
 
+from ops.gateway.routes import alerts, documents, items, movements, past, recipes, rules
 from ops.gateway.routes.daemon import (
     build_metrics_route,
     command_channel,
@@ -11,7 +12,7 @@ from ops.gateway.routes.daemon import (
 )
 from ops.gateway.routes.holds import commit_hold, look_up_hold, place_hold, place_holds, release_hold
 from ops.gateway.routes.orders import list_orders, record_order, show_order
-from ops.gateway.routes.stock import adjust, explain_sku, list_incidents, receive, show_offers, show_stock
+from ops.gateway.routes.stock import list_incidents, show_offers, show_stock
 
 ROUTES = (
     place_hold,
@@ -21,10 +22,14 @@ ROUTES = (
     look_up_hold,
     show_stock,
     show_offers,
-    explain_sku,
-    adjust,
-    receive,
     list_incidents,
+    *past.ROUTES,
+    *movements.ROUTES,
+    *documents.ROUTES,
+    *alerts.ROUTES,
+    *rules.ROUTES,
+    *recipes.ROUTES,
+    *items.ROUTES,
     show_order,
     list_orders,
     record_order,

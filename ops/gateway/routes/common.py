@@ -1,6 +1,6 @@
 """What every route shares: asking the daemon, agreeing on a key, describing itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -8,7 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, QueryParameter
 
 from config.schema import Scope
-from ops.gateway.auth import need
+from ops.gateway.auth import CALLER_KEY, need
 from ops.gateway.bodies import GatewayRequest
 from ops.gateway.client import DaemonClient, Lane
 from ops.gateway.examples import example_problem
@@ -93,6 +93,21 @@ def agree_on_key(field: str, in_body: str | None, in_header: str | None) -> str:
     if not key:
         raise Problem("BADREQUEST", f"send `{field}` in the body or an Idempotency-Key header", path=f"$.{field}")
     return key
+
+
+def option(name: str, value: str | None) -> tuple[str, ...]:
+    """Return an option of the socket, or nothing for no value."""
+    return () if value is None else (name, value)
+
+
+def lines_of(rows: Iterable[tuple[str, int]]) -> tuple[Word, ...]:
+    """Return the word LINES and behind it every SKU with its quantity, as commands over many SKUs end."""
+    return ("LINES", *(word for row in rows for word in row))
+
+
+def signed(request: GatewayRequest, reference: str | None) -> tuple[str, ...]:
+    """Return the options that say who asks, which is the token's name, and what paper it belongs to."""
+    return ("BY", request.scope[CALLER_KEY], *option("REF", reference))  # type: ignore[literal-required]  # our own key
 
 
 def _refusal(status: int) -> ResponseSpec:

@@ -1,8 +1,13 @@
-"""Channels and the catalogue: WEBHOOK, CHANNEL, IMPORT."""
+"""Channels: WEBHOOK, CHANNEL."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import msgspec
 
+from ops.account import ChannelAccount
 from ops.node import Node
+from ops.reports import view_channels
 from ops.socket import arguments as read
 from ops.socket.command import Arguments
 from ops.socket.resp import OK, ErrorReply, SimpleString
@@ -13,7 +18,7 @@ _HEADERS_DECODER = msgspec.json.Decoder(dict[str, str])
 
 async def webhook(node: Node, _session: Session, arguments: Arguments, reply: Reply) -> None:
     """WEBHOOK."""
-    account = node.account(read.account_id(arguments[1]))
+    account = node.names.account(read.account_id(arguments[1]))
     headers = read.document("headers", _HEADERS_DECODER, arguments[3])
     delivery_key = read.text("delivery-key", arguments[2])
     account.intake.store(delivery_key, headers, arguments[4], Mapped(reply, _stored))
@@ -27,39 +32,46 @@ async def channel(node: Node, _session: Session, arguments: Arguments, reply: Re
     """CHANNEL."""
     action = arguments[1].upper()
     if action == b"LIST" and len(arguments) == 2:
-        reply.give(node.channel_views())
+        reply.give(view_channels(node))
         return
-    actions = {
-        b"PAUSE": node.pause,
-        b"RESUME": node.resume,
-        b"FLUSH": node.flush,
-        b"RESYNC": node.resync,
-        b"UNMATCHED": node.unmatched,
-    }
-    if action not in actions or len(arguments) != 3:
+    if action not in _ACTIONS or len(arguments) != 3:
         raise ErrorReply("ERR", "CHANNEL LIST | CHANNEL PAUSE|RESUME|FLUSH|RESYNC|UNMATCHED <account>")
-    account = node.account(read.account_id(arguments[2]))
-    reply.resolve(await actions[action](account))
+    account = node.names.account(read.account_id(arguments[2]))
+    reply.resolve(await _ACTIONS[action](account))
 
 
-async def import_rows(node: Node, session: Session, arguments: Arguments, reply: Reply) -> None:
-    """IMPORT."""
-    action = arguments[1].upper()
-    import_id = read.identifier("import-id", arguments[2])
-    if action == b"STAGE" and len(arguments) == 4:
-        staged = sum(len(chunk) for chunks in session.staged.values() for chunk in chunks)
-        if staged + len(arguments[3]) > node.import_bytes_max:
-            raise ErrorReply("TOOBIG", f"import={import_id}: at most {node.import_bytes_max} bytes staged at once")
-        session.staged.setdefault(import_id, []).append(arguments[3])
-        reply.give(OK)
-    elif action == b"APPLY" and len(arguments) == 3:
-        if import_id not in session.staged:
-            raise ErrorReply("BADARG", f"import-id={import_id!r}: nothing is staged under it on this connection")
-        if node.journal.stalled is not None:
-            raise ErrorReply("STALLED", f"the journal cannot be written: {node.journal.stalled}")
-        reply.resolve(await node.importer.apply(session.staged.pop(import_id)))
-    elif action == b"DROP" and len(arguments) == 3:
-        session.staged.pop(import_id, None)
-        reply.give(OK)
-    else:
-        raise ErrorReply("ERR", "IMPORT STAGE <import-id> <json> | IMPORT APPLY|DROP <import-id>")
+async def _pause(account: ChannelAccount) -> object:
+    await account.pusher.pause("CHANNEL PAUSE")
+    return OK
+
+
+async def _resume(account: ChannelAccount) -> object:
+    await account.pusher.resume()
+    return OK
+
+
+async def _flush(account: ChannelAccount) -> object:
+    account.pusher.flush()
+    return OK
+
+
+async def _resync(account: ChannelAccount) -> object:
+    account.pusher.resync()
+    account.intake.request_poll()
+    return OK
+
+
+async def _unmatched(account: ChannelAccount) -> object:
+    return [
+        {"listing": each.listing_id, "sku": each.sku, "title": each.title, "reason": each.reason}
+        for each in account.pusher.unmatched()
+    ]
+
+
+_ACTIONS: Final[dict[bytes, Callable[[ChannelAccount], Awaitable[object]]]] = {
+    b"PAUSE": _pause,
+    b"RESUME": _resume,
+    b"FLUSH": _flush,
+    b"RESYNC": _resync,
+    b"UNMATCHED": _unmatched,
+}

@@ -10,6 +10,7 @@ from engine.domain.events import DemandSet
 from engine.domain.orders import Freshness, OrderSnapshot
 from engine.domain.units import AccountId, Sku
 from ops.node import Node
+from ops.reports import newest_orders
 from ops.socket import arguments as read
 from ops.socket.command import Arguments
 from ops.socket.resp import ErrorReply
@@ -22,25 +23,23 @@ _SNAPSHOT_DECODER = msgspec.json.Decoder(OrderSnapshot)
 async def order(node: Node, _session: Session, arguments: Arguments, reply: Reply) -> None:
     """ORDER."""
     key = (read.account_id(arguments[1]), read.order_id(arguments[2]))
-    node.check_account(key[0])
+    node.names.check_account(key[0])
     known = node.desk.orders.get(key)
     if known is None:
         reply.give(ErrorReply("NOSUCHORDER", f"account={key[0]} order={key[1]}"))
         return
     found = known
-    skus = tuple(sorted({sku for sku in (*found.skus, *(s for _, s in found.hold_lines)) if sku is not None}))
+    claims = found.claims
 
     def view(books: dict[Sku, Book], _now: datetime) -> object:
         demand: dict[tuple[str, Sku], DemandSet] = {}
-        for sku, book in books.items():
-            line_ids = [line.line_id for line in found.snapshot.lines] if found.snapshot is not None else []
-            for line_id in (*line_ids, *(line for line, _ in found.hold_lines)):
-                owed = book.demand.get((*key, line_id))
-                if owed is not None:
-                    demand[line_id, sku] = owed
+        for line_id, sku in claims:
+            owed = books[sku].demand.get((*key, line_id))
+            if owed is not None:
+                demand[line_id, sku] = owed
         return order_view(key, found, demand)
 
-    await node.router.look_at(skus, view, reply)
+    await node.router.look_at(tuple(sorted({sku for _, sku in claims})), view, reply)
 
 
 async def orders(node: Node, _session: Session, arguments: Arguments, reply: Reply) -> None:
@@ -49,16 +48,16 @@ async def orders(node: Node, _session: Session, arguments: Arguments, reply: Rep
     start = 1
     if len(arguments) > 1 and arguments[1].upper() != b"LIMIT":
         account = read.account_id(arguments[1])
-        node.check_account(account)
+        node.names.check_account(account)
         start = 2
     limit = read.limit(arguments, start)
-    newest = node.newest_orders(account, limit)
+    newest = newest_orders(node, account, limit)
     rows = [order_summary(key, known) for key, known in newest]
-    skus = {sku for _, known in newest for sku in (*known.skus, *(held for _, held in known.hold_lines))}
+    skus = {sku for _, known in newest for _, sku in known.claims}
     # What the desk knows may still be on its way to the disk: answered when the books of these orders are there too.
     # Waited for, so that one read's worth of these is not made all at once.
     durable = Waiter()
-    await node.router.look_at(sorted(sku for sku in skus if sku is not None), lambda _books, _now: rows, durable)
+    await node.router.look_at(sorted(skus), lambda _books, _now: rows, durable)
     reply.give(await durable.wait())
 
 
@@ -66,8 +65,8 @@ async def record(node: Node, _session: Session, arguments: Arguments, reply: Rep
     """RECORD."""
     snapshot = read.document("order", _SNAPSHOT_DECODER, arguments[1])
     _check_instants(snapshot)
-    node.check_account(snapshot.account)
-    node.check_identifiers(snapshot)
+    node.names.check_account(snapshot.account)
+    node.names.check_identifiers(snapshot)
     key = (snapshot.account, snapshot.order_id)
 
     def view(answer: object) -> object:

@@ -3,6 +3,7 @@
 import trio
 
 from ops.node import Node
+from ops.reports import view_health, view_info
 from ops.socket.command import Arguments
 from ops.socket.resp import OK
 from ops.socket.session import Reply, Session
@@ -12,7 +13,7 @@ async def info(node: Node, _session: Session, arguments: Arguments, reply: Reply
     """INFO."""
     await trio.lowlevel.checkpoint()  # it counts every book: others may go first
     wanted = {argument.decode("utf-8", "replace").lower() for argument in arguments[1:]}
-    sections = node.info()
+    sections = view_info(node)
     lines: list[str] = []
     for name, fields in sections.items():
         if not wanted or name.lower() in wanted or wanted & {"all", "everything", "default"}:
@@ -22,7 +23,7 @@ async def info(node: Node, _session: Session, arguments: Arguments, reply: Reply
 
 async def health(node: Node, _session: Session, _arguments: Arguments, reply: Reply) -> None:
     """HEALTH."""
-    reply.give(node.health())
+    reply.give(view_health(node))
 
 
 async def metrics(node: Node, _session: Session, _arguments: Arguments, reply: Reply) -> None:
