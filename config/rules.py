@@ -107,7 +107,12 @@ def show(value: object) -> str:
 
 
 def _bounds(node: mi.IntType | mi.FloatType) -> str:
-    match (node.ge, node.gt, node.le):
+    # whole bounds print alike, however they are typed: typing gives equal annotations one and the same object
+    least, above, most = (
+        None if bound is None else str(int(bound) if bound == int(bound) else bound)
+        for bound in (node.ge, node.gt, node.le)
+    )
+    match (least, above, most):
         case (None, None, None):
             return ""
         case (None, above, None):

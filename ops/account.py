@@ -14,10 +14,10 @@ from engine.actors.pusher import Pusher
 from engine.actors.router import Router
 from engine.actors.turns import Turns
 from engine.domain.availability import ChannelSale
-from engine.domain.codes import Codes
+from engine.domain.catalogue.codes import Codes
+from engine.domain.catalogue.importing import ListingRow
 from engine.domain.events import ListingMapped
-from engine.domain.importing import ListingRow
-from engine.domain.offers import Offering
+from engine.domain.offers.offers import Offering
 from engine.domain.orders import OrderLine
 from engine.domain.units import AccountId, LocationId, Sku
 from engine.machines.budget import BudgetTerms

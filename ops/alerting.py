@@ -13,12 +13,12 @@ from engine.actors.alerter import Alerter
 from engine.actors.alerting import AlerterSettings, AlertListener
 from engine.domain.alerts import AlertKind
 from engine.domain.units import DIRECT, AccountId, Sku
-from engine.machines.accounthealth import AccountHealthTerms, Standing
-from engine.machines.alerts import AlertTerms
-from engine.machines.cancellations import CancellationTerms
-from engine.machines.conditions import ConditionTerms
-from engine.machines.deliveries import DeliveryTerms, Destination
-from engine.machines.stocklevels import LowStockTerms
+from engine.machines.alerts.accounthealth import AccountHealthTerms, Standing
+from engine.machines.alerts.alerts import AlertTerms
+from engine.machines.alerts.cancellations import CancellationTerms
+from engine.machines.alerts.conditions import ConditionTerms
+from engine.machines.alerts.deliveries import DeliveryTerms, Destination
+from engine.machines.alerts.stocklevels import LowStockTerms
 from engine.ports import Clock, Notifier, Recorder
 from ops.account import ChannelAccount
 

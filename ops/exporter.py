@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from engine.actors.router import Router, Waiter
-from engine.domain.book import Book
-from engine.domain.catalogue import Catalogue, Item
-from engine.domain.items import Details
-from engine.domain.recipes import Recipes
+from engine.domain.catalogue.catalogue import Catalogue, Item
+from engine.domain.catalogue.items import Details
+from engine.domain.catalogue.recipes import Recipes
+from engine.domain.stock.book import Book
 from engine.domain.units import AccountId, LocationId, Sku
 
 Row = dict[str, Any]

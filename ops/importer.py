@@ -14,11 +14,11 @@ from engine.actors.recipe_owner import RecipeOwner
 from engine.actors.registrar import Registrar
 from engine.actors.router import Router, Waiter
 from engine.domain.availability import Availability
-from engine.domain.book import Book
-from engine.domain.catalogue import Catalogue
+from engine.domain.catalogue.catalogue import Catalogue
+from engine.domain.catalogue.importing import ListingRow, Plan, Planner, Row, RowProblem, SkuRow, count_changes
 from engine.domain.commands import Refusal
 from engine.domain.events import Event, ListingMapped, SkuAdded
-from engine.domain.importing import ListingRow, Plan, Planner, Row, RowProblem, SkuRow, count_changes
+from engine.domain.stock.book import Book
 from engine.domain.units import AccountId, LocationId, Sku
 from engine.ports import Clock
 from ops.prepared import Prepared

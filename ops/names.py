@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from engine.domain.codes import Codes
+from engine.domain.catalogue.codes import Codes
 from engine.domain.orders import OrderSnapshot
 from engine.domain.units import DIRECT, AccountId, LocationId, Sku, check_identifier
 from ops.account import ChannelAccount

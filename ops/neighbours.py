@@ -5,7 +5,7 @@ from datetime import datetime
 
 from engine.actors.campaigner import Campaigner
 from engine.actors.pusher import Pusher
-from engine.domain.campaigns import Campaigns, Locked
+from engine.domain.offers.campaigns import Campaigns, Locked
 from engine.domain.units import AccountId, ListingId, Sku
 from engine.machines.listing import Listing
 from engine.machines.siblings import Siblings

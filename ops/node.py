@@ -22,7 +22,8 @@ from engine.actors.reoffer import ReofferListener
 from engine.actors.router import Router
 from engine.actors.shard import Directory, Shard, ShardListener
 from engine.domain.availability import Availability
-from engine.domain.catalogue import NAMING_EVENTS, Catalogue
+from engine.domain.catalogue.catalogue import NAMING_EVENTS, Catalogue
+from engine.domain.catalogue.recipes import Recipes
 from engine.domain.events import (
     Event,
     LawEvent,
@@ -33,12 +34,11 @@ from engine.domain.events import (
     SkuRetired,
     SkuRevived,
 )
-from engine.domain.incidents import Incidents
-from engine.domain.ledger import Ledger
-from engine.domain.papers import PAPER_EVENTS, Papers
 from engine.domain.partition import shard_of
-from engine.domain.places import Kind, allowed_at
-from engine.domain.recipes import Recipes
+from engine.domain.stock.incidents import Incidents
+from engine.domain.stock.ledger import Ledger
+from engine.domain.stock.papers import PAPER_EVENTS, Papers
+from engine.domain.stock.places import Kind, allowed_at
 from engine.domain.units import DIRECT, AccountId, ListingId, LocationId, Sku
 from engine.machines.listings import IMPORT, MERGE
 from engine.ports import Channel, Clock, Notifier, Store

@@ -15,10 +15,8 @@ from engine.actors.pusher import Pusher
 from engine.actors.reoffer import Reoffer, ReofferListener
 from engine.actors.turns import Turns
 from engine.domain.availability import Availability
-from engine.domain.book import Book, hold_line_id, units_of
-from engine.domain.campaigns import Campaign, Campaigns, check_campaign
+from engine.domain.catalogue.recipes import Recipes
 from engine.domain.commands import Refusal
-from engine.domain.demand import Demand
 from engine.domain.errors import ConfigError
 from engine.domain.events import (
     BookEvent,
@@ -33,11 +31,13 @@ from engine.domain.events import (
     OrderRecorded,
     RulesSet,
 )
-from engine.domain.fences import Fences, QuotaSales
-from engine.domain.offers import Facts, Fence, Offering
-from engine.domain.recipes import Recipes
-from engine.domain.rulebooks import Rulebooks
-from engine.domain.rules import RuleBook, RulesVersion, check_book, note_book
+from engine.domain.offers.campaigns import Campaign, Campaigns, check_campaign
+from engine.domain.offers.demand import Demand
+from engine.domain.offers.fences import Fences, QuotaSales
+from engine.domain.offers.offers import Facts, Fence, Offering
+from engine.domain.offers.rulebooks import Rulebooks
+from engine.domain.offers.rules import RuleBook, RulesVersion, check_book, note_book
+from engine.domain.stock.book import Book, hold_line_id, units_of
 from engine.domain.units import AccountId, Key, OrderId, Sku
 from engine.machines.pushing import Around
 from engine.machines.siblings import Siblings

@@ -10,10 +10,10 @@ import trio
 from msgspec.structs import replace
 
 from engine.actors.reader import Hear, JournalReader, needle_for
+from engine.domain.audit.history import History, Window
+from engine.domain.audit.timetravel import Moment
 from engine.domain.events import AccountPaused, AccountResumed, CampaignEnded, CampaignReturned, Event, RulesSet
-from engine.domain.history import History, Window
-from engine.domain.rules import RuleBook
-from engine.domain.timetravel import Moment
+from engine.domain.offers.rules import RuleBook
 from engine.domain.units import ListingId, Sku
 from engine.machines.pastlistings import PastListings
 from ops.socket.resp import ErrorReply

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from engine.actors.journal import encode_event
 from engine.actors.router import Router
-from engine.domain.catalogue import Catalogue, Draft
+from engine.domain.catalogue.catalogue import Catalogue, Draft
+from engine.domain.catalogue.importing import Plan
 from engine.domain.events import BookEvent, Event, ItemDescribed, SkuAdded
-from engine.domain.importing import Plan
 from engine.domain.partition import shard_of
 from engine.domain.units import Sku
 

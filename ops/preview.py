@@ -12,10 +12,10 @@ import msgspec
 from engine.actors.pusher import Pusher
 from engine.actors.slices import BRISK, in_slices
 from engine.domain.availability import Availability
-from engine.domain.fences import Fences
-from engine.domain.offers import Fence, Offer, Offering
-from engine.domain.rulebooks import quotas_since
-from engine.domain.rules import RuleBook, RulesVersion
+from engine.domain.offers.fences import Fences
+from engine.domain.offers.offers import Fence, Offer, Offering
+from engine.domain.offers.rulebooks import quotas_since
+from engine.domain.offers.rules import RuleBook, RulesVersion
 from engine.domain.units import AccountId, Instant, ListingId, Sku
 from engine.machines.listing import Listing
 from ops.offers import OfferDesk

@@ -7,10 +7,10 @@ import msgspec
 import trio
 
 from engine.actors.order_desk import OrderKey
-from engine.domain.sold import Order
+from engine.domain.catalogue.sold import Order
 from engine.domain.units import EPOCH, AccountId, Sku
 from ops.node import Node
-from ops.socket.views_past import offer_view
+from ops.socket.views.past import offer_view
 
 
 def view_health(node: Node) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import msgspec
 
 from config.offers import Offers
 from config.schema import Settings
-from engine.domain.buffers import Tier
-from engine.domain.rules import OfferTerms, RuleBook, Window, check_book
+from engine.domain.offers.buffers import Tier
+from engine.domain.offers.rules import OfferTerms, RuleBook, Window, check_book
 from engine.domain.units import AccountId, LocationId, Sku
 
 

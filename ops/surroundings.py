@@ -8,8 +8,8 @@ from engine.actors.order_desk import OrderDesk, OrderKey
 from engine.actors.reader import JournalReader
 from engine.actors.scanner import Listed, Scanner, ScanTerms, Surroundings
 from engine.actors.shard import Directory, Shard
-from engine.domain.laws import Around, LineKnown
-from engine.domain.records import DemandKey
+from engine.domain.audit.laws import Around, LineKnown
+from engine.domain.stock.records import DemandKey
 from engine.domain.units import AccountId, HoldId, LineId, LocationId, Sku
 from engine.ports import Clock
 from ops.account import ChannelAccount

@@ -44,13 +44,13 @@ from engine.domain.events import (
     ViolationFound,
 )
 from engine.domain.units import AccountId, Sku
-from engine.machines.accounthealth import AccountHealth, Standing
-from engine.machines.alerts import Alert, Alerts
-from engine.machines.cancellations import Cancellations
-from engine.machines.conditions import Conditions
-from engine.machines.deliveries import Deliveries, Destination
-from engine.machines.findings import Findings
-from engine.machines.stocklevels import StockLevels
+from engine.machines.alerts.accounthealth import AccountHealth, Standing
+from engine.machines.alerts.alerts import Alert, Alerts
+from engine.machines.alerts.cancellations import Cancellations
+from engine.machines.alerts.conditions import Conditions
+from engine.machines.alerts.deliveries import Deliveries, Destination
+from engine.machines.alerts.findings import Findings
+from engine.machines.alerts.stocklevels import StockLevels
 from engine.ports import Clock, Notifier, Recorder
 
 log = structlog.get_logger(__name__)

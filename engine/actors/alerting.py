@@ -9,12 +9,12 @@ import structlog
 from engine.domain.alerts import AlertKind, Severity
 from engine.domain.events import AlertAcknowledged, AlertEvent, AlertRaised, AlertResolved
 from engine.domain.units import Sku
-from engine.machines.accounthealth import AccountHealthTerms
-from engine.machines.alerts import Alert, AlertTerms
-from engine.machines.cancellations import CancellationTerms
-from engine.machines.conditions import ConditionTerms
-from engine.machines.deliveries import DeliveryTerms
-from engine.machines.stocklevels import LowStockTerms
+from engine.machines.alerts.accounthealth import AccountHealthTerms
+from engine.machines.alerts.alerts import Alert, AlertTerms
+from engine.machines.alerts.cancellations import CancellationTerms
+from engine.machines.alerts.conditions import ConditionTerms
+from engine.machines.alerts.deliveries import DeliveryTerms
+from engine.machines.alerts.stocklevels import LowStockTerms
 
 log = structlog.get_logger(__name__)
 

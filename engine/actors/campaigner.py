@@ -8,8 +8,8 @@ import structlog
 import trio
 
 from engine.actors.journal import Journal
-from engine.domain.campaigns import Campaign, Campaigns, Phase
 from engine.domain.events import CampaignReturned
+from engine.domain.offers.campaigns import Campaign, Campaigns, Phase
 from engine.domain.units import AccountId, Key, ListingId, Sku
 from engine.ports import Clock
 

@@ -5,10 +5,10 @@ from typing import Final
 
 from engine.actors.journal import Journal
 from engine.actors.reader import JournalReader, needle_for
-from engine.domain.book import Book
+from engine.domain.audit.laws import Violation
+from engine.domain.audit.naive import Figures, NaiveLedger, read_figures
 from engine.domain.events import BooksCompared, Event
-from engine.domain.laws import Violation
-from engine.domain.naive import Figures, NaiveLedger, read_figures
+from engine.domain.stock.book import Book
 from engine.domain.units import Sku
 from engine.ports import Clock
 

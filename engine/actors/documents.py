@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from engine.domain.book import Book
 from engine.domain.commands import OrderPurchase, SendTransfer
-from engine.domain.filing import DocumentKey, Paper
+from engine.domain.stock.book import Book
+from engine.domain.stock.filing import DocumentKey, Paper
 from engine.domain.units import Sku
 
 _NONE: Final[frozenset[Sku]] = frozenset()

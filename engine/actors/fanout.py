@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import trio
 
 from engine.domain.availability import Availability, Component
+from engine.domain.catalogue.recipes import Recipes
 from engine.domain.events import RecipeSet, SkuRetired, SkuRevived
-from engine.domain.recipes import Recipes
 from engine.domain.units import LocationId, Sku
 
 AT_ONCE_MAX = 64

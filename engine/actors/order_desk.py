@@ -16,12 +16,8 @@ from engine.actors.mailbox import Mailbox
 from engine.actors.router import Router
 from engine.actors.shard import Slot
 from engine.domain.availability import ChannelSale
-from engine.domain.book import hold_line_id
-from engine.domain.commands import CommitHold, RecordOrder, Refusal
-from engine.domain.events import HoldCommitted, OrderRecorded
-from engine.domain.orders import Freshness, OrderLine, OrderSnapshot, check_snapshot, judge_freshness
-from engine.domain.recipes import Recipes
-from engine.domain.sold import (
+from engine.domain.catalogue.recipes import Recipes
+from engine.domain.catalogue.sold import (
     UNKNOWN,
     HoldLine,
     Order,
@@ -31,6 +27,10 @@ from engine.domain.sold import (
     list_sold_as,
     pin_recipes,
 )
+from engine.domain.commands import CommitHold, RecordOrder, Refusal
+from engine.domain.events import HoldCommitted, OrderRecorded
+from engine.domain.orders import Freshness, OrderLine, OrderSnapshot, check_snapshot, judge_freshness
+from engine.domain.stock.book import hold_line_id
 from engine.domain.units import AccountId, HoldId, LocationId, OrderId, Sku
 from engine.ports import Clock
 

@@ -8,10 +8,11 @@ from typing import TypeVar
 import structlog
 import trio
 
+from engine.actors.calls import Caller
 from engine.actors.naming import Resolve, itself, page_by_id, remap, seen_by_id, settled
 from engine.actors.turns import Turns
 from engine.domain.availability import Availability, ChannelSale
-from engine.domain.errors import ChannelError, CredentialsRejected, NotSent, OutcomeUnknown
+from engine.domain.errors import ChannelError, NotSent
 from engine.domain.events import (
     AccountPaused,
     AccountResumed,
@@ -20,7 +21,7 @@ from engine.domain.events import (
     ListingMapped,
     PushSettled,
 )
-from engine.domain.offers import Offering
+from engine.domain.offers.offers import Offering
 from engine.domain.orders import OrderLine
 from engine.domain.units import AccountId, ListingId, Sku
 from engine.machines.budget import BudgetTerms, Lane
@@ -98,16 +99,14 @@ class Pusher:
         self._resolve = resolve
         """From what a channel calls a SKU to its id."""
         self._channel = channel
-        self._terms = push
         self._clock = clock
         self._recorder = recorder
         self._request_order_poll = request_order_poll
-        self._listener: PusherListener = listener or SilentListener()
+        heard: PusherListener = listener or SilentListener()
         self._stirred = trio.Event()
         self._unreachable: str | None = None
         """As last logged."""
-        self.rejected: dict[str, str] = {}
-        """Operations that the channel refuses our credentials for since they last worked, and its words."""
+        self._caller = Caller(account, seconds_max=push.call_seconds_max, listener=heard)
         self._publisher = Publisher(
             account,
             offering=offering,
@@ -118,7 +117,7 @@ class Pusher:
             batch_rows_max=channel.batch_rows_max,
             known_sku=known_sku,
             rng=rng,
-            listener=self._listener,
+            listener=heard,
             priority=priority,
             around=around,
         )
@@ -199,7 +198,7 @@ class Pusher:
         await self._admit_orders(operation)
         answered = False
         try:
-            outcome = await self._attempt(operation, call)
+            outcome = await self._caller.attempt(operation, call)
             answered = True
         finally:
             if not answered:
@@ -211,6 +210,11 @@ class Pusher:
         return outcome
 
     # -- what it shows ------------------------------------------------------------------------------------------------
+
+    @property
+    def rejected(self) -> dict[str, str]:
+        """Operations that the channel refuses our credentials for since they last worked, and its words."""
+        return self._caller.rejected
 
     def status(self) -> AccountStatus:
         """Return the account's row of CHANNEL LIST."""
@@ -311,11 +315,11 @@ class Pusher:
             case Write():
                 effects = await self._write(effect)
             case Read(listing_ids=listing_ids):
-                seen = await self._attempt("read_stock", lambda: self._channel.read_stock(listing_ids))
+                seen = await self._caller.attempt("read_stock", lambda: self._channel.read_stock(listing_ids))
                 async with self._turns.turn():
                     effects = self._publisher.stock_read(effect, seen, self._now())
             case ReadCatalogue(cursor=cursor):
-                page = await self._attempt("read_listings", lambda: self._channel.read_listings(cursor))
+                page = await self._caller.attempt("read_listings", lambda: self._channel.read_listings(cursor))
                 if isinstance(page, ListingPage):
                     page = page_by_id(page, self._resolve)
                 async with self._turns.turn():
@@ -330,29 +334,10 @@ class Pusher:
         # no checkpoint between the last look at what is wanted and the call: a number superseded meanwhile stays here
         rows, effects = self._publisher.depart(write, self._now())
         if rows:
-            outcome = await self._attempt("write_stock", lambda: self._channel.write_stock(rows))
+            outcome = await self._caller.attempt("write_stock", lambda: self._channel.write_stock(rows))
             async with self._turns.turn():
                 effects += self._publisher.written(write, rows, outcome, self._now())
         return effects
-
-    async def _attempt(self, operation: str, call: Callable[[], Awaitable[T]]) -> T | ChannelError:
-        started = trio.current_time()
-        outcome: T | ChannelError
-        try:
-            with trio.fail_after(self._terms.call_seconds_max):
-                outcome = await call()
-        except trio.TooSlowError:
-            reason = f"no answer within {self._terms.call_seconds_max:g} s"
-            outcome = OutcomeUnknown(self.account, operation, reason)
-        except ChannelError as error:
-            outcome = error
-        if isinstance(outcome, CredentialsRejected):
-            self.rejected[operation] = outcome.reason
-        elif not isinstance(outcome, ChannelError):
-            self.rejected.pop(operation, None)
-        word = type(outcome).__name__ if isinstance(outcome, ChannelError) else "ok"
-        self._listener.call_ended(self.account, operation, trio.current_time() - started, word)
-        return outcome
 
     async def _carry_out(self, effects: Sequence[Effect]) -> None:
         self._ask(effects)

@@ -7,10 +7,10 @@ from datetime import datetime
 from engine.actors.journal import Journal
 from engine.actors.order_desk import OrderDesk
 from engine.actors.router import Router
+from engine.domain.catalogue.recipes import Recipe, Recipes
+from engine.domain.catalogue.set_recipes import SetRecipes, set_recipes
 from engine.domain.commands import Refusal
 from engine.domain.events import Event, RecipeSet
-from engine.domain.recipes import Recipe, Recipes
-from engine.domain.set_recipes import SetRecipes, set_recipes
 from engine.domain.units import Sku
 
 

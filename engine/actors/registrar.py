@@ -12,10 +12,10 @@ import structlog
 from engine.actors.journal import Journal
 from engine.actors.order_desk import OrderDesk
 from engine.actors.router import Router
-from engine.domain.catalogue import Catalogue, decide_rename, decide_standing
+from engine.domain.catalogue.catalogue import Catalogue, decide_rename, decide_standing
+from engine.domain.catalogue.merging import decide_merge, find_obstacles, inherit_barcodes, refuse_merge
 from engine.domain.commands import Refusal
 from engine.domain.events import Event, ItemDescribed, ListingMapped, SkuMerged, SkuRenamed, SkuRetired, SkuRevived
-from engine.domain.merging import decide_merge, find_obstacles, inherit_barcodes, refuse_merge
 from engine.domain.units import Sku
 
 log = structlog.get_logger(__name__)

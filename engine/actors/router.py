@@ -11,8 +11,7 @@ from engine.actors.journal import Journal
 from engine.actors.mailbox import Mailbox
 from engine.actors.shard import Directory, Look, Message, Rendezvous, Request, Shard, Slot, Together, placed_on
 from engine.actors.turn import Turn
-from engine.domain.book import Book
-from engine.domain.codes import Codes, name_by_id
+from engine.domain.catalogue.codes import Codes, name_by_id
 from engine.domain.commands import (
     AddSku,
     Adjust,
@@ -36,9 +35,10 @@ from engine.domain.commands import (
     SendTransfer,
 )
 from engine.domain.events import BookEvent, Event, HoldRefused, PurchaseOrdered, SkuMerged, TransferSent, UnitsHeld
-from engine.domain.filing import Paper
-from engine.domain.ledger import Ledger
 from engine.domain.partition import shard_of
+from engine.domain.stock.book import Book
+from engine.domain.stock.filing import Paper
+from engine.domain.stock.ledger import Ledger
 from engine.domain.units import AccountId, DocumentId, HoldId, Sku
 
 

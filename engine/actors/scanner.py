@@ -16,10 +16,7 @@ import trio
 from engine.actors.comparison import Comparison
 from engine.actors.journal import Journal
 from engine.actors.reader import PAUSE_SECONDS, JournalReader, needle_for
-from engine.domain.book import Book
-from engine.domain.errors import StoreCorrupt
-from engine.domain.events import BooksCompared, Event, LawEvent, ViolationCleared, ViolationFound
-from engine.domain.laws import (
+from engine.domain.audit.laws import (
     BOOK,
     DUES,
     JOURNAL,
@@ -31,8 +28,11 @@ from engine.domain.laws import (
     check_dues,
     check_listings,
 )
-from engine.domain.ledger import Ledger
-from engine.domain.origin import Origin
+from engine.domain.audit.origin import Origin
+from engine.domain.errors import StoreCorrupt
+from engine.domain.events import BooksCompared, Event, LawEvent, ViolationCleared, ViolationFound
+from engine.domain.stock.book import Book
+from engine.domain.stock.ledger import Ledger
 from engine.domain.units import AccountId, HoldId, ListingId, LocationId, Sku
 from engine.ports import Clock
 

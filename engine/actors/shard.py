@@ -19,11 +19,11 @@ from engine.actors.documents import Documents, document_of
 from engine.actors.journal import Journal
 from engine.actors.mailbox import Mailbox
 from engine.domain.availability import Availability
-from engine.domain.book import Book
 from engine.domain.commands import Answer, Command, OrderPurchase, PlaceHold, Refusal, SendTransfer
 from engine.domain.events import BookEvent, Event, OrderRecorded, RecipeSet, UnitsHeld
-from engine.domain.holds import grant_plain
-from engine.domain.ledger import Handled, Ledger, handle
+from engine.domain.stock.book import Book
+from engine.domain.stock.holds import grant_plain
+from engine.domain.stock.ledger import Handled, Ledger, handle
 from engine.domain.units import EPOCH, AccountId, HoldId, LocationId, Sku
 from engine.ports import Clock
 

@@ -16,9 +16,11 @@ class Pace(NamedTuple):
     rest_seconds: float
 
 
-BRISK = Pace(0.0005, 0.0)
-"""A hold waits for one or two slices on its way from the socket to the disk and back. The rest is a real one: threads that
-commit need the interpreter as well, and would wait for it while this one never sleeps."""
+BRISK = Pace(0.001, 0.0)
+"""One slice in each round of the loop: a hold waits for one or two on its way from the socket to the disk and back. No
+rest: the shortest sleep is a millisecond. Whoever runs this lets threads have the interpreter (`sys.setswitchinterval`),
+or a commit in a thread waits for it five milliseconds at a time.
+"""
 IDLE = Pace(0.0005, 0.01)
 """A twentieth of one processor: for what may take an hour."""
 

@@ -55,7 +55,7 @@ class Turn:
         account: AccountId,
         locations: Sequence[LocationId],
     ) -> UnitsHeld | None:
-        """Grant a plain hold (`engine.domain.holds.grant_plain`) of a new id; None: nothing was done.
+        """Grant a plain hold (`engine.domain.stock.holds.grant_plain`) of a new id; None: nothing was done.
 
         What it says must not be told before it is durable: see `when_durable`.
         """

@@ -18,7 +18,7 @@ class Availability(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     changed_at: Instant
     """When the change was decided."""
     components: tuple["Component", ...] = ()
-    """Of a bundle: what it is made of, in SKU order; `engine.domain.making.count_available` says how many that makes.
+    """Of a bundle: what it is made of, in SKU order; `count_available` of the catalogue says how many that makes.
 
     `atp` is then what each location alone could make, negative where it owes: its sum never promises too much, and may
     be less than can be made across locations.

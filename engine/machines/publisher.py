@@ -11,7 +11,7 @@ from datetime import datetime
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.errors import ChannelError, CredentialsRejected, NotSent, Refused, Throttled
 from engine.domain.events import Event, ListingDropped, ListingMapped
-from engine.domain.offers import Offering
+from engine.domain.offers.offers import Offering
 from engine.domain.units import AccountId, ListingId, Sku
 from engine.machines.backoff import Backoff
 from engine.machines.budget import BudgetTerms, Lane

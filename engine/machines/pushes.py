@@ -7,7 +7,7 @@ from enum import Enum
 
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.events import PushPlanned, PushSettled
-from engine.domain.offers import Offer, Offering
+from engine.domain.offers.offers import Offer, Offering
 from engine.domain.units import ListingId, Sku
 from engine.machines.agenda import Agenda
 from engine.machines.backoff import Backoff
@@ -30,6 +30,9 @@ SUPERSEDED = "superseded"
 
 PLANS_MAX = 20
 """Batches looked through for one call: most of a backlog may have become needless, or must be held."""
+
+
+_PUT_OFF = frozenset({State.LOCKED, State.REFUSED})
 
 
 class _Guard(Enum):
@@ -114,9 +117,12 @@ class Pushes:
 
         Such changes wait behind those of stock, and say nothing of how long a change of stock takes.
         """
-        changed = 0
-        for listing in listings:
-            if self._compute(listing, now):
+        changed, levels, quantity, at = 0, self._levels, self._offering.quantity, now.at
+        for listing in listings:  # `_compute` in line: this runs for every listing there is
+            level = levels.get(listing.sku)
+            offer = None if level is None else quantity(level, listing.pack_units, at)
+            if offer != listing.offer:
+                listing.offer = offer
                 changed += 1
                 self.follow(listing, now, changed=True, bulk=True)
         return changed
@@ -144,7 +150,7 @@ class Pushes:
         """
         if listing.state is State.IN_FLIGHT or listing.offer is None:
             return
-        put_off = listing.state in {State.LOCKED, State.REFUSED} and listing.listing_id in self._outbox
+        put_off = listing.state in _PUT_OFF and listing.listing_id in self._outbox
         if not listing.wants_write:
             self._calm(listing, now)
         elif changed or not put_off:

@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-from engine.domain.campaigns import Locked
 from engine.domain.events import Event, PushPlanned
+from engine.domain.offers.campaigns import Locked
 from engine.domain.units import AccountId, ListingId, Sku
 from engine.machines.agenda import Rank
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from engine.domain.rules import OfferTerms, RuleBook, Window
+from engine.domain.offers.rules import OfferTerms, RuleBook, Window
 from engine.domain.units import AccountId, Sku
 from ops.gateway import models_rules as m
 

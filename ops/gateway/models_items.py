@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from engine.domain.items import Patch
+from engine.domain.catalogue.items import Patch
 from engine.domain.units import ID_BYTES_MAX, Instant
 from ops.gateway.base import In, Out
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from engine.domain.recipes import COMPONENTS_MAX, QUANTITY_MAX
+from engine.domain.catalogue.recipes import COMPONENTS_MAX, QUANTITY_MAX
 from engine.domain.units import Instant
 from ops.gateway.base import Identifier, In, Out
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from engine.domain.rules import RuleBook
+from engine.domain.offers.rules import RuleBook
 from engine.domain.units import Instant
 from ops.gateway.base import In, Out, Text
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.domain.codes import Codes
+from engine.domain.catalogue.codes import Codes
 from engine.domain.commands import Granted, Moved, Refusal
 from engine.domain.units import Sku
 from ops.socket.resp import ErrorReply

@@ -11,7 +11,7 @@ from engine.domain.units import DIRECT, EPOCH, Sku
 from ops.node import Node
 from ops.socket import arguments as read
 from ops.socket.resp import ErrorReply
-from ops.socket.views import granted_frame, granted_line
+from ops.socket.views.stock import granted_frame, granted_line
 
 _ASKS_MAX: Final = 1 << 14
 """Sorts of holds whose words are not read again."""

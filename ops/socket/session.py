@@ -6,12 +6,12 @@ import msgspec
 import trio
 
 from engine.actors.turn import Turn
-from engine.domain.codes import Codes
+from engine.domain.catalogue.codes import Codes
 from engine.domain.units import EPOCH
 from ops.importer import Staged
 from ops.socket.codes import show_codes
 from ops.socket.resp import ErrorReply, encode
-from ops.socket.views import render
+from ops.socket.views.stock import render
 
 
 class Session:

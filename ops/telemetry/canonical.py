@@ -4,7 +4,6 @@ from typing import Any, Final, assert_never
 
 import structlog
 
-from engine.domain.book import units_of
 from engine.domain.commands import (
     AddSku,
     Adjust,
@@ -30,6 +29,7 @@ from engine.domain.commands import (
     SendTransfer,
 )
 from engine.domain.events import UnitsHeld
+from engine.domain.stock.book import units_of
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from prometheus_client import Metric
 from engine.domain.alerts import AlertKind
 from engine.domain.orders import Freshness
 from engine.domain.units import AccountId
-from engine.machines.deliveries import GIVEN_UP, NO_ROOM, REFUSED
+from engine.machines.alerts.deliveries import GIVEN_UP, NO_ROOM, REFUSED
 from engine.machines.pushes import SUPERSEDED
 from engine.ports import Verdict
 from ops.telemetry.families import Spread, Tally

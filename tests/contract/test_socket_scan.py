@@ -10,9 +10,9 @@ import trio
 from adapters.store.memory import MemoryStore
 from engine.actors import scanner as scanning
 from engine.actors.journal import decode_events
-from engine.domain.book import Book
+from engine.domain.audit.laws import COMMITTED
 from engine.domain.events import BooksCompared, StockAdjusted, ViolationCleared, ViolationFound
-from engine.domain.laws import COMMITTED
+from engine.domain.stock.book import Book
 from engine.domain.units import Key, LocationId, Sku
 from tests.fakes.served import Served, order_json, serving
 from tests.fakes.wire import Wire, as_map

@@ -10,9 +10,9 @@ import trio
 from engine.domain.alerts import AlertId, AlertKind, Finding, Message
 from engine.domain.errors import ChannelError
 from engine.domain.events import AlertEvent, AlertRaised, DeliveryEvent
-from engine.machines.alerts import Alert, Alerts, AlertTerms
-from engine.machines.deliveries import Deliveries, DeliveryTerms, Destination
-from engine.machines.findings import Findings
+from engine.machines.alerts.alerts import Alert, Alerts, AlertTerms
+from engine.machines.alerts.deliveries import Deliveries, DeliveryTerms, Destination
+from engine.machines.alerts.findings import Findings
 from tests.fakes.clocks import START
 from tests.fakes.running import SilentTelemetry
 

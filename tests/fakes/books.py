@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from engine.actors.documents import Documents, document_of
-from engine.domain.book import Book, Position
 from engine.domain.commands import (
     AddSku,
     Adjust,
@@ -28,10 +27,11 @@ from engine.domain.commands import (
     sum_lines,
 )
 from engine.domain.events import BookEvent, OrderRecorded
-from engine.domain.filing import Paper
-from engine.domain.ledger import Ledger, handle
-from engine.domain.records import HISTORY_SECONDS
 from engine.domain.states import State
+from engine.domain.stock.book import Book, Position
+from engine.domain.stock.filing import Paper
+from engine.domain.stock.ledger import Ledger, handle
+from engine.domain.stock.records import HISTORY_SECONDS
 from engine.domain.units import DIRECT, AccountId, DocumentId, HoldId, Key, LineId, LocationId, OrderId, Sku
 from tests.fakes.clocks import START
 from tests.fakes.orders import SHOP, order, order_line

@@ -17,14 +17,14 @@ from engine.actors.recipe_owner import RecipeOwner
 from engine.actors.router import Router, Waiter
 from engine.actors.shard import Directory, Shard
 from engine.domain.availability import Availability, ChannelSale
-from engine.domain.book import Book, Position
+from engine.domain.catalogue.recipes import Recipe, Recipes
 from engine.domain.commands import AddSku, Command, Receive
 from engine.domain.events import BookEvent, Event, HoldCommitted, OrderRecorded, RecipeSet
-from engine.domain.incidents import Incidents
-from engine.domain.ledger import Ledger
 from engine.domain.orders import OrderLine, OrderSnapshot
 from engine.domain.partition import shard_of
-from engine.domain.recipes import Recipe, Recipes
+from engine.domain.stock.book import Book, Position
+from engine.domain.stock.incidents import Incidents
+from engine.domain.stock.ledger import Ledger
 from engine.domain.units import DIRECT, AccountId, HoldId, Key, ListingId, LocationId, OrderId, Sku
 from engine.ports import Clock, Store
 from tests.fakes.books import BOTH, HERE

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from hypothesis import strategies as st
 
+from engine.domain.catalogue.recipes import Recipe, Recipes
 from engine.domain.events import Line, RecipeSet
-from engine.domain.recipes import Recipe, Recipes
 from engine.domain.units import LocationId, Sku
 from tests.fakes.clocks import START
 

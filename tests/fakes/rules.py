@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from engine.domain.availability import Availability
-from engine.domain.offers import Facts, Offering
-from engine.domain.rules import BUILT_IN, OfferTerms, RuleBook, RulesVersion
+from engine.domain.offers.offers import Facts, Offering
+from engine.domain.offers.rules import BUILT_IN, OfferTerms, RuleBook, RulesVersion
 from engine.domain.units import AccountId, LocationId, Sku
 from tests.fakes.clocks import START
 

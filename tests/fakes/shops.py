@@ -13,8 +13,8 @@ from config.schema import Location, Offers, Orders, Push, Secret, Settings, WooC
 from config.schema import Node as NodeSettings
 from engine.actors.router import Waiter
 from engine.domain.commands import AddSku, Receive
+from engine.domain.offers.rules import RuleBook
 from engine.domain.orders import OrderSnapshot
-from engine.domain.rules import RuleBook
 from engine.domain.units import AccountId, Key, LocationId, Sku
 from engine.ports import Frame
 from ops.node import Node

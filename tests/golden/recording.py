@@ -18,7 +18,7 @@ from adapters.store.memory import MemoryStore
 from config.schema import Location, Secret, Settings, WooCommerceAccount
 from engine.actors.journal import encode_events
 from engine.domain.alerts import AlertId
-from engine.domain.book import Position
+from engine.domain.catalogue.items import NO_DETAILS, Barcode, Details, Money
 from engine.domain.commands import AddSku
 from engine.domain.events import (
     AccountPaused,
@@ -50,9 +50,9 @@ from engine.domain.events import (
     WebhookHandled,
     WebhookStored,
 )
-from engine.domain.items import NO_DETAILS, Barcode, Details, Money
-from engine.domain.records import Records
 from engine.domain.states import State
+from engine.domain.stock.book import Position
+from engine.domain.stock.records import Records
 from engine.domain.units import HoldId, ListingId, Sku
 from engine.ports import Frame
 from ops.node import Node

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from engine.domain.audit.laws import COMMITTED, SHORTAGE
 from engine.domain.events import BooksCompared, Event, ViolationCleared, ViolationFound
-from engine.domain.laws import COMMITTED, SHORTAGE
 from ops.node import Node
 from tests.fakes.books import HERE, A, B
 from tests.fakes.clocks import START

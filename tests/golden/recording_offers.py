@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from engine.domain.buffers import Tier
 from engine.domain.events import CampaignEnded, CampaignReturned, CampaignSet, Event, RulesSet
-from engine.domain.rules import OfferTerms, RuleBook, Window
+from engine.domain.offers.buffers import Tier
+from engine.domain.offers.rules import OfferTerms, RuleBook, Window
 from engine.domain.units import Key, ListingId
 from ops.node import Node
 from tests.fakes.books import HERE, A, B

@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from engine.domain.alerts import SEVERITY, AlertItem, AlertKind, Finding, Message, Severity
 from engine.domain.errors import ChannelError, NotSent, OutcomeUnknown, Refused
 from engine.domain.events import AlertAcknowledged, AlertRaised, AlertResolved, AlertUndeliverable
-from engine.machines.alerts import AlertTerms
-from engine.machines.deliveries import DeliveryTerms, Destination
+from engine.machines.alerts.alerts import AlertTerms
+from engine.machines.alerts.deliveries import DeliveryTerms, Destination
 from tests.fakes.alerts import Desk, found
 
 KINDS = (AlertKind.OVERSELL, AlertKind.DRIFT, AlertKind.COUNT_VARIANCE, AlertKind.LOW_STOCK)

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.allocate import merge, place, place_all, take
-from engine.domain.book import units_of
+from engine.domain.stock.allocate import merge, place, place_all, take
+from engine.domain.stock.book import units_of
 from engine.domain.units import LocationId
 
 LOCATIONS = tuple(LocationId(name) for name in "abcdef")

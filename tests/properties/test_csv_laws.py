@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.domain.barcodes import LENGTHS, compute_check_digit
-from engine.domain.importing import SkuRow
-from engine.domain.items import (
+from engine.domain.catalogue.barcodes import LENGTHS, compute_check_digit
+from engine.domain.catalogue.importing import SkuRow
+from engine.domain.catalogue.items import (
     DAYS_MAX,
     GRAMS_MAX,
     MILLIMETRES_MAX,

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine.actors.documents import Documents, document_of
-from engine.domain.book import Book, Position, units_of
 from engine.domain.commands import (
     AddSku,
     Adjust,
@@ -40,10 +39,11 @@ from engine.domain.commands import (
     sum_lines,
 )
 from engine.domain.events import BookEvent, Event, OrderRecorded, StockAdjusted, StockCounted, StockObserved
-from engine.domain.filing import Paper
-from engine.domain.ledger import Ledger, handle
 from engine.domain.orders import OrderLine, OrderSnapshot, OrderStatus
 from engine.domain.states import SET_ASIDE, State
+from engine.domain.stock.book import Book, Position, units_of
+from engine.domain.stock.filing import Paper
+from engine.domain.stock.ledger import Ledger, handle
 from engine.domain.units import DIRECT, AccountId, DocumentId, HoldId, Key, LineId, LocationId, OrderId, Sku
 from tests.properties.naive_ledger import Move, Naive, OrderLineKey, Place
 

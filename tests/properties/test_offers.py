@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.buffers import TIERS, cover_demand, find_tier
-from engine.domain.offers import Facts, Fence, Offering
-from engine.domain.rules import OfferTerms, RuleBook, Window
+from engine.domain.offers.buffers import TIERS, cover_demand, find_tier
+from engine.domain.offers.offers import Facts, Fence, Offering
+from engine.domain.offers.rules import OfferTerms, RuleBook, Window
 from engine.domain.units import AccountId, LocationId
 from tests.fakes.clocks import START
 from tests.fakes.rules import HERE, MARKET, SHOP, THERE, A, B, level_of, version_of

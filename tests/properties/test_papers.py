@@ -14,7 +14,7 @@ from engine.domain.commands import (
     ReceiveTransfer,
     SendTransfer,
 )
-from engine.domain.papers import PAPER_EVENTS, Papers
+from engine.domain.stock.papers import PAPER_EVENTS, Papers
 from engine.domain.units import DocumentId, Key, Sku
 from tests.fakes.books import HERE, THERE, A, B, Shelf
 

@@ -7,14 +7,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.domain.book import Book
-from engine.domain.history import History, Window
-from engine.domain.laws import check_book
-from engine.domain.naive import NaiveLedger
-from engine.domain.origin import Origin
-from engine.domain.timetravel import Moment
+from engine.domain.audit.history import History, Window
+from engine.domain.audit.laws import check_book
+from engine.domain.audit.naive import NaiveLedger
+from engine.domain.audit.origin import Origin
+from engine.domain.audit.timetravel import Moment
+from engine.domain.stock.book import Book
 from engine.domain.units import Sku
-from ops.socket.views import explain_view
+from ops.socket.views.stock import explain_view
 from tests.fakes.books import A, B
 from tests.fakes.histories import HISTORIES, Story
 

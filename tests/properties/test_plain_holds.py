@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from adapters.store.memory import MemoryStore
 from engine.actors.journal import decode_events
 from engine.actors.turn import Turn
-from engine.domain import holds
 from engine.domain.commands import PlaceHold
 from engine.domain.events import BookEvent, UnitsHeld
-from engine.domain.ledger import handle
+from engine.domain.stock import holds
+from engine.domain.stock.ledger import handle
 from engine.domain.units import DIRECT, AccountId, HoldId, LocationId
 from ops.socket.plain import PlainHolds
 from tests.fakes.books import BOTH, THERE, A, B, Shelf

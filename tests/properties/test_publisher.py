@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.errors import ChannelError, NotSent, OutcomeUnknown, Throttled
 from engine.domain.events import AccountPaused, AccountResumed, Event, ListingDropped
-from engine.domain.offers import Offering
+from engine.domain.offers.offers import Offering
 from engine.domain.units import EPOCH, AccountId, ListingId, LocationId, Sku
 from engine.machines.budget import BudgetTerms
 from engine.machines.listing import State

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.making import count_makeable
-from engine.domain.recipes import Recipe, Recipes
+from engine.domain.catalogue.making import count_makeable
+from engine.domain.catalogue.recipes import Recipe, Recipes
 from engine.domain.units import LocationId, Sku
 from tests.fakes.recipes import (
     graphs,

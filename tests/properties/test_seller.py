@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from engine.actors.router import Waiter
+from engine.domain.catalogue.making import count_available
+from engine.domain.catalogue.recipes import Recipe
 from engine.domain.commands import (
     Adjust,
     ChangeState,
@@ -37,9 +39,7 @@ from engine.domain.commands import (
     SendTransfer,
 )
 from engine.domain.events import RecipeSet, StockAdjusted
-from engine.domain.making import count_available
 from engine.domain.orders import Freshness, OrderSnapshot
-from engine.domain.recipes import Recipe
 from engine.domain.states import State
 from engine.domain.units import DIRECT, DocumentId, HoldId, Key, LocationId, OrderId, Sku
 from tests.fakes.books import BOTH, HERE, THERE

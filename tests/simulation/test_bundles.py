@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from trio.testing import MockClock
 
 from engine.actors.router import Waiter
-from engine.domain.book import Book
+from engine.domain.catalogue.recipes import Recipe
 from engine.domain.commands import AddSku, Adjust
 from engine.domain.events import RecipeSet
-from engine.domain.recipes import Recipe
-from engine.domain.rules import OfferTerms, RuleBook
+from engine.domain.offers.rules import OfferTerms, RuleBook
+from engine.domain.stock.book import Book
 from engine.domain.units import AccountId, Key, Sku
 from engine.ports import Frame
 from ops.node import Node

@@ -11,7 +11,7 @@ from engine.domain.commands import Adjust, Refusal
 from engine.domain.errors import ConfigError
 from engine.domain.events import CampaignSet, RulesSet
 from engine.domain.events.campaigns import Lock
-from engine.domain.rules import OfferTerms, RuleBook, Window
+from engine.domain.offers.rules import OfferTerms, RuleBook, Window
 from engine.domain.units import AccountId, Key, Sku
 from engine.ports import Frame
 from ops.preview import preview

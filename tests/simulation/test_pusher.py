@@ -15,7 +15,7 @@ from engine.actors.pusher import Pusher
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.errors import NotSent, StockError
 from engine.domain.events import DriftFound, ListingMapped, PushPlanned, PushSettled, PushVerified
-from engine.domain.offers import Offering
+from engine.domain.offers.offers import Offering
 from engine.domain.units import AccountId, ListingId, LocationId, Sku
 from engine.machines.budget import BudgetTerms
 from engine.machines.listing import State

@@ -5,7 +5,7 @@ import pytest
 from config.alerts import Kind
 from engine.domain.alerts import MOMENTARY, RANK, SEVERITY, AlertId, AlertKind, Severity
 from engine.domain.events import AlertAcknowledged, AlertRaised, AlertResolved
-from engine.machines.alerts import BY_HAND, DISPLACED, ENDED, AlertTerms
+from engine.machines.alerts.alerts import BY_HAND, DISPLACED, ENDED, AlertTerms
 from tests.fakes.alerts import Desk, found
 from tests.fakes.clocks import START
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.domain.allocate import merge, place, place_all, take
 from engine.domain.events import Part
+from engine.domain.stock.allocate import merge, place, place_all, take
 from engine.domain.units import LocationId
 
 X, Y, Z = LocationId("x"), LocationId("y"), LocationId("z")

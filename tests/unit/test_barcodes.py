@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.barcodes import LENGTHS, barcode_key, check_barcode, compute_check_digit, tidy_barcode
+from engine.domain.catalogue.barcodes import LENGTHS, barcode_key, check_barcode, compute_check_digit, tidy_barcode
 
 RULE = "a GTIN has 8, 12, 13 or 14"
 VALID = ("96385074", "036000291452", "4006381333931", "10614141000415", "0012345678905")

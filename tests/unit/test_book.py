@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.domain.book import Book, hold_line_id, units_of
-from engine.domain.booking import apply
 from engine.domain.events import DemandSet, HoldCommitted, SkuAdded, StockAdjusted, StockReceived, UnitsHeld
+from engine.domain.stock.book import Book, hold_line_id, units_of
+from engine.domain.stock.booking import apply
 from engine.domain.units import DIRECT, HoldId, Key, LineId, LocationId, OrderId
 from tests.fakes.books import HERE, THERE, A, Shelf
 from tests.fakes.clocks import START

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.buffers import (
+from engine.domain.offers.buffers import (
     MEAN_MAX,
     TIERS,
     chance_above,

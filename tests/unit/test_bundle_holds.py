@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.book import units_of
-from engine.domain.bundle_holds import Placing
+from engine.domain.catalogue.making import count_makeable
+from engine.domain.catalogue.recipes import Recipe, Recipes
 from engine.domain.commands import Answer, Committed, Granted, Refusal, Released
 from engine.domain.events import HoldRefused, UnitsHeld
-from engine.domain.making import count_makeable
-from engine.domain.recipes import Recipe, Recipes
+from engine.domain.stock.book import units_of
+from engine.domain.stock.bundle_holds import Placing
 from engine.domain.units import LocationId, Sku
 from tests.fakes.books import BOTH, HERE, THERE, A, B, Shelf, place_hold
 from tests.fakes.recipes import graphs, lines_of, recipe, recipe_set, recipes_of

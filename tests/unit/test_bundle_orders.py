@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from engine.actors.router import Waiter
-from engine.domain.book import units_of
+from engine.domain.catalogue.recipes import Recipe
+from engine.domain.catalogue.sold import UNKNOWN, list_levels, pin_recipes
 from engine.domain.commands import Adjust, CommitHold, Moved, Receive, Refusal
 from engine.domain.events import DemandSet, RecipeSet
 from engine.domain.orders import Freshness, OrderSnapshot, OrderStatus
-from engine.domain.recipes import Recipe
-from engine.domain.sold import UNKNOWN, list_levels, pin_recipes
+from engine.domain.stock.book import units_of
 from engine.domain.units import UNITS_MAX, HoldId, Key, LineId, ListingId, OrderId, Sku
 from tests.fakes.books import HERE, THERE, place_hold
 from tests.fakes.clocks import START

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.campaigns import OVER_MAX, Campaigns, Locked, Phase, check_campaign
 from engine.domain.events import CampaignEnded, CampaignReturned, CampaignSet
 from engine.domain.events.campaigns import Lock
+from engine.domain.offers.campaigns import OVER_MAX, Campaigns, Locked, Phase, check_campaign
 from engine.domain.units import AccountId, Key, ListingId
 from tests.fakes.clocks import START
 from tests.fakes.rules import MARKET, SHOP, A, B

@@ -5,10 +5,10 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.catalogue import Catalogue, Draft, Naming, decide_rename, decide_standing, search
+from engine.domain.catalogue.catalogue import Catalogue, Draft, Naming, decide_rename, decide_standing, search
+from engine.domain.catalogue.items import NO_DETAILS, Barcode, Details
 from engine.domain.commands import Refusal
 from engine.domain.events import ItemDescribed, SkuAdded, SkuMerged, SkuRenamed, SkuRetired
-from engine.domain.items import NO_DETAILS, Barcode, Details
 from engine.domain.units import Sku
 from tests.fakes.clocks import START
 

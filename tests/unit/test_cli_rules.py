@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.rules import OfferTerms, RuleBook
+from engine.domain.offers.rules import OfferTerms, RuleBook
 from engine.domain.units import AccountId, Sku
 from ops.cli.errors import Refusal
 from ops.cli.invocation import Invocation

@@ -22,10 +22,10 @@ from engine.domain.events import (
     ViolationFound,
 )
 from engine.domain.units import Key, LineId, ListingId, OrderId, Sku
-from engine.machines.accounthealth import AccountHealth, AccountHealthTerms, Standing
-from engine.machines.cancellations import ORDERS_MAX, Cancellations, CancellationTerms
-from engine.machines.conditions import Conditions, ConditionTerms
-from engine.machines.findings import Findings
+from engine.machines.alerts.accounthealth import AccountHealth, AccountHealthTerms, Standing
+from engine.machines.alerts.cancellations import ORDERS_MAX, Cancellations, CancellationTerms
+from engine.machines.alerts.conditions import Conditions, ConditionTerms
+from engine.machines.alerts.findings import Findings
 from tests.fakes.books import HERE, A
 from tests.fakes.clocks import START
 from tests.fakes.orders import SHOP, order, order_line

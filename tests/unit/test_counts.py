@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from engine.domain import records
 from engine.domain.commands import Answer, Moved, Observe, Refusal
 from engine.domain.events import OversellRecorded, StockCounted, StockObserved
-from engine.domain.records import History
 from engine.domain.states import State
+from engine.domain.stock import records
+from engine.domain.stock.records import History
 from engine.domain.units import Key, LocationId
 from tests.fakes.books import HERE, THERE, A, Shelf
 from tests.fakes.clocks import START

@@ -7,7 +7,7 @@ import pytest
 from engine.domain.alerts import AlertKind, Message, Transition
 from engine.domain.errors import ChannelError, CredentialsRejected, NotSent, OutcomeUnknown, Refused, Throttled
 from engine.domain.events import AlertDelivered, AlertDispatched, AlertUndeliverable
-from engine.machines.deliveries import DIGEST_MAX, GIVEN_UP, GONE, NO_ROOM, REFUSED, DeliveryTerms, Destination
+from engine.machines.alerts.deliveries import DIGEST_MAX, GIVEN_UP, GONE, NO_ROOM, REFUSED, DeliveryTerms, Destination
 from tests.fakes.alerts import Desk, found
 
 LOW = found(AlertKind.LOW_STOCK)

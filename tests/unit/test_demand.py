@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.demand import WINDOW_DAYS, Demand
 from engine.domain.events import DemandLapsed, DemandSet, HoldCommitted, OrderRecorded
+from engine.domain.offers.demand import WINDOW_DAYS, Demand
 from engine.domain.units import DIRECT, AccountId, HoldId, LineId, OrderId
 from tests.fakes.clocks import START
 from tests.fakes.orders import order, order_line

@@ -4,10 +4,10 @@ from trio.testing import MockClock
 
 from engine.actors.documents import Documents
 from engine.actors.router import Waiter
-from engine.domain.book import Book
 from engine.domain.commands import EndPurchase, Moved, OrderPurchase, Receive, ReceiveTransfer, Refusal, SendTransfer
 from engine.domain.events import PurchaseOrdered, PurchaseOrderEnded, TransferSent
-from engine.domain.filing import Paper
+from engine.domain.stock.book import Book
+from engine.domain.stock.filing import Paper
 from engine.domain.units import DocumentId, Key, Sku
 from tests.fakes.books import HERE, THERE, A, B
 from tests.fakes.clocks import HandClock

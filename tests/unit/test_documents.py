@@ -6,7 +6,7 @@ import pytest
 
 from engine.domain.commands import AddSku, Answer, EndPurchase, Moved, OrderPurchase, Refusal, SendTransfer
 from engine.domain.events import OversellRecorded, PurchaseOrdered, PurchaseOrderEnded, TransferSent
-from engine.domain.records import NO_RECORDS, Records
+from engine.domain.stock.records import NO_RECORDS, Records
 from engine.domain.units import DocumentId, Sku
 from tests.fakes.books import HERE, THERE, A, B, Shelf
 from tests.fakes.clocks import START

@@ -10,9 +10,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from engine.actors.fanout import AT_ONCE_MAX, Fanout
 from engine.domain.availability import Availability
+from engine.domain.catalogue.making import count_available
+from engine.domain.catalogue.recipes import Recipe
 from engine.domain.events import SkuRetired, SkuRevived
-from engine.domain.making import count_available
-from engine.domain.recipes import Recipe
 from engine.domain.units import LocationId, Sku
 from tests.fakes.clocks import START
 from tests.fakes.recipes import graphs, naive_count, recipe_set

@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.domain.availability import Availability
-from engine.domain.fences import Fences, QuotaSales
-from engine.domain.offers import Facts, Fence, Offering
-from engine.domain.rules import OfferTerms, RuleBook
+from engine.domain.offers.fences import Fences, QuotaSales
+from engine.domain.offers.offers import Facts, Fence, Offering
+from engine.domain.offers.rules import OfferTerms, RuleBook
 from engine.domain.units import AccountId, LocationId, Sku
 from tests.fakes.clocks import START
 from tests.fakes.rules import HERE, MARKET, SHOP, THERE, A, B, level_of, version_of

@@ -1,9 +1,9 @@
 """An import is one decision: every problem of every row is told, and then nothing at all is done."""
 
-from engine.domain.book import Book
-from engine.domain.catalogue import Catalogue
+from engine.domain.catalogue.catalogue import Catalogue
+from engine.domain.catalogue.importing import ListingRow, Plan, Row, SkuRow, StockRow, plan_import
 from engine.domain.events import ItemDescribed, SkuAdded, StockAdjusted
-from engine.domain.importing import ListingRow, Plan, Row, SkuRow, StockRow, plan_import
+from engine.domain.stock.book import Book
 from engine.domain.units import ListingId, LocationId, Sku
 from tests.fakes.books import BOTH, HERE, THERE, A, B, Shelf
 from tests.fakes.clocks import START

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from engine.domain.events import OversellCleared, OversellRecorded, SkuAdded
-from engine.domain.incidents import INCIDENTS_MAX, Incidents
+from engine.domain.stock.incidents import INCIDENTS_MAX, Incidents
 from engine.domain.units import Sku
 from tests.fakes.books import A, B
 from tests.fakes.clocks import START

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.domain.items import (
+from engine.domain.catalogue.items import (
     MANY_MAX,
     NO_DETAILS,
     TEXT_MAX,

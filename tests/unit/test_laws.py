@@ -6,11 +6,11 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from engine.domain import laws
-from engine.domain.book import Book
+from engine.domain.audit import laws
+from engine.domain.audit.laws import Around, LineKnown, Violation, check_around, check_book, check_dues, check_listings
+from engine.domain.audit.naive import NaiveLedger, read_figures
 from engine.domain.commands import OrderPurchase, SendTransfer
-from engine.domain.laws import Around, LineKnown, Violation, check_around, check_book, check_dues, check_listings
-from engine.domain.naive import NaiveLedger, read_figures
+from engine.domain.stock.book import Book
 from engine.domain.units import AccountId, DocumentId, HoldId, LineId, ListingId, OrderId, Sku
 from tests.fakes.books import BOTH, HERE, THERE, A, Shelf
 from tests.fakes.clocks import START

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from engine.domain import ledger as module
 from engine.domain.commands import Granted, Moved, Refusal, ReleaseHold
 from engine.domain.events import (
     DemandLapsed,
@@ -15,7 +14,8 @@ from engine.domain.events import (
     StockAdjusted,
     UnitsHeld,
 )
-from engine.domain.ledger import Ledger, handle
+from engine.domain.stock import ledger as module
+from engine.domain.stock.ledger import Ledger, handle
 from engine.domain.units import DIRECT, HoldId, Sku
 from tests.fakes.books import BOTH, HERE, THERE, A, B, Shelf, place_hold
 from tests.fakes.clocks import START

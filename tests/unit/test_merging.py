@@ -5,12 +5,12 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.book import Book
+from engine.domain.catalogue.items import Barcode, Details
+from engine.domain.catalogue.merging import decide_merge, find_obstacles, inherit_barcodes, refuse_merge
 from engine.domain.commands import Refusal
 from engine.domain.events import BookEvent, SkuMerged, StockReturned
-from engine.domain.items import Barcode, Details
-from engine.domain.merging import decide_merge, find_obstacles, inherit_barcodes, refuse_merge
 from engine.domain.states import SET_ASIDE, State
+from engine.domain.stock.book import Book
 from engine.domain.units import LocationId, Sku
 from tests.fakes.books import BOTH, HERE, THERE, A, B, Shelf
 from tests.fakes.clocks import START

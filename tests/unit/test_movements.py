@@ -5,11 +5,11 @@ from typing import get_args
 import msgspec
 import pytest
 
-from engine.domain.book import Keyed
 from engine.domain.commands import Adjust, Answer, Command, Moved, Receive, ReceiveTransfer, Refusal, Return
 from engine.domain.events import DemandSet, OversellRecorded, StockAdjusted, StockReturned
-from engine.domain.repeats import KeyedCommand
 from engine.domain.states import State
+from engine.domain.stock.book import Keyed
+from engine.domain.stock.repeats import KeyedCommand
 from engine.domain.units import AccountId, DocumentId, Key, LineId, OrderId, Sku
 from tests.fakes.books import HERE, THERE, A, B, Shelf
 from tests.fakes.orders import SHOP

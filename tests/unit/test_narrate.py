@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 
 from engine.actors.journal import decode_events
+from engine.domain.audit.narrate import narrate, reason_of
 from engine.domain.events import (
     DemandSet,
     DriftFound,
@@ -18,7 +19,6 @@ from engine.domain.events import (
     TransferSent,
     ViolationFound,
 )
-from engine.domain.narrate import narrate, reason_of
 from engine.domain.units import DocumentId, HoldId, Key, LineId, ListingId, OrderId
 from tests.fakes.books import HERE, THERE, A
 from tests.fakes.clocks import START

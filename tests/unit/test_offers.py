@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import pytest
 
-from engine.domain.buffers import Tier
-from engine.domain.offers import Facts, Fence
-from engine.domain.rules import OfferTerms, RuleBook, Window
+from engine.domain.offers.buffers import Tier
+from engine.domain.offers.offers import Facts, Fence
+from engine.domain.offers.rules import OfferTerms, RuleBook, Window
 from engine.domain.units import LocationId
 from tests.fakes.clocks import START
 from tests.fakes.rules import HERE, MARKET, SHOP, THERE, A, B, level_of, offering_of

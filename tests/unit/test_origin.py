@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from engine.domain import booking
-from engine.domain.book import Book
+from engine.domain.audit.laws import JOURNAL, Violation
+from engine.domain.audit.origin import Origin
 from engine.domain.events import Event, HoldReleased, StockAdjusted, StockReceived
-from engine.domain.laws import JOURNAL, Violation
-from engine.domain.origin import Origin
+from engine.domain.stock import booking
+from engine.domain.stock.book import Book
 from engine.domain.units import HoldId
 from tests.fakes.books import HERE, A, B, Shelf
 from tests.fakes.clocks import START

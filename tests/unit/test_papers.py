@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from engine.domain import papers
 from engine.domain.events import (
     Event,
     PurchaseOrdered,
@@ -14,7 +13,8 @@ from engine.domain.events import (
     TransferLost,
     TransferSent,
 )
-from engine.domain.papers import FINISHED_FOR, Papers, PurchaseOrder, PurchaseState, Transfer, TransferState
+from engine.domain.stock import papers
+from engine.domain.stock.papers import FINISHED_FOR, Papers, PurchaseOrder, PurchaseState, Transfer, TransferState
 from engine.domain.units import DocumentId, Key, LocationId, Sku
 from tests.fakes.clocks import START
 

@@ -11,7 +11,7 @@ from adapters.store.memory import MemoryStore
 from config.loader import ConfigProblems, load
 from config.places import DIRECT_KINDS
 from config.schema import Location, LocationKind, Settings
-from engine.domain.places import Kind, allowed_at
+from engine.domain.stock.places import Kind, allowed_at
 from engine.domain.units import DIRECT, LocationId
 from ops.node import Node
 from ops.socket.resp import ErrorReply

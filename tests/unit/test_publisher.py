@@ -8,8 +8,8 @@ import pytest
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.errors import ChannelError, CredentialsRejected, MalformedReply, NotSent, Refused, Throttled
 from engine.domain.events import DriftFound, Event, ListingMapped, PushSettled, PushVerified
-from engine.domain.offers import Offering
-from engine.domain.rules import OfferTerms, RuleBook, Window
+from engine.domain.offers.offers import Offering
+from engine.domain.offers.rules import OfferTerms, RuleBook, Window
 from engine.domain.units import EPOCH, AccountId, ListingId, LocationId, Sku
 from engine.machines.budget import BudgetTerms
 from engine.machines.listing import Listing, State

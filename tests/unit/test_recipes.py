@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from engine.domain.catalogue.making import count_makeable, find_binding
+from engine.domain.catalogue.recipes import COMPONENTS_MAX, DEPTH_MAX, LEAVES_MAX, QUANTITY_MAX, Made, Recipe, Recipes
 from engine.domain.commands import BundleLine
-from engine.domain.making import count_makeable, find_binding
-from engine.domain.recipes import COMPONENTS_MAX, DEPTH_MAX, LEAVES_MAX, QUANTITY_MAX, Made, Recipe, Recipes
 from engine.domain.units import LocationId, Sku
 from tests.fakes.recipes import recipe, recipe_set, recipes_of
 

@@ -18,6 +18,7 @@ from config.schema import Node as NodeSettings
 from engine.actors.journal import encode_events
 from engine.actors.order_desk import CommitInto
 from engine.actors.router import Waiter
+from engine.domain.catalogue.importing import ListingRow, Row, SkuRow, StockRow
 from engine.domain.commands import (
     Adjust,
     Command,
@@ -39,7 +40,6 @@ from engine.domain.events import (
     UnitsHeld,
     WebhookStored,
 )
-from engine.domain.importing import ListingRow, Row, SkuRow, StockRow
 from engine.domain.orders import OrderSnapshot
 from engine.domain.units import DIRECT, EPOCH, AccountId, HoldId, Key, ListingId, LocationId, OrderId, Sku
 from engine.ports import Frame, SeenListing

@@ -5,10 +5,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from engine.domain.buffers import Tier
 from engine.domain.events import RulesSet
-from engine.domain.rulebooks import VERSIONS_MAX, Rulebooks
-from engine.domain.rules import OfferTerms, RuleBook, Window, check_book, note_book
+from engine.domain.offers.buffers import Tier
+from engine.domain.offers.rulebooks import VERSIONS_MAX, Rulebooks
+from engine.domain.offers.rules import OfferTerms, RuleBook, Window, check_book, note_book
 from engine.domain.units import AccountId, LocationId, Sku
 from tests.fakes.clocks import START
 from tests.fakes.rules import HERE, MARKET, PLACES, SHOP, THERE, A

@@ -11,10 +11,10 @@ from adapters.store.memory import MemoryStore
 from config.schema import Scan
 from engine.actors import scanner as scanning
 from engine.actors.journal import decode_events
+from engine.domain.audit.laws import COMMITTED, EXPIRED, LISTING
 from engine.domain.commands import AddSku, PlaceHold, Receive
 from engine.domain.errors import StoreCorrupt
 from engine.domain.events import ViolationCleared, ViolationFound
-from engine.domain.laws import COMMITTED, EXPIRED, LISTING
 from engine.domain.units import DIRECT, AccountId, HoldId, Key, ListingId, LocationId, Sku
 from engine.ports import Found
 from ops.node import Node

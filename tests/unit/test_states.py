@@ -2,10 +2,10 @@
 
 import pytest
 
-from engine.domain.book import Position
 from engine.domain.commands import Answer, Moved, Refusal
 from engine.domain.events import OversellRecorded, StateChanged
 from engine.domain.states import SET_ASIDE, State
+from engine.domain.stock.book import Position
 from tests.fakes.books import HERE, THERE, A, Shelf
 
 SELLABLE, HOLD, DAMAGED, DISPLAY, GONE = State

@@ -5,8 +5,8 @@ import pytest
 from engine.domain.alerts import AlertKey, AlertKind
 from engine.domain.events import SkuMerged, SkuRetired, SkuRevived
 from engine.domain.units import Sku
-from engine.machines.findings import Findings
-from engine.machines.stocklevels import LowStockTerms, StockLevels
+from engine.machines.alerts.findings import Findings
+from engine.machines.alerts.stocklevels import LowStockTerms, StockLevels
 from tests.fakes.clocks import START
 
 A = Sku("A")

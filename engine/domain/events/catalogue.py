@@ -1,7 +1,7 @@
 """What a SKU is, is called and has become: decided while all shards lend their books, one decision at a time."""
 
+from engine.domain.catalogue.items import NO_DETAILS, Details
 from engine.domain.events.base import BaseEvent
-from engine.domain.items import NO_DETAILS, Details
 from engine.domain.units import Sku
 
 

@@ -1,7 +1,7 @@
 """Rules of what accounts may show: each edit is the whole book under a new version."""
 
 from engine.domain.events.base import BaseEvent
-from engine.domain.rules import RuleBook
+from engine.domain.offers.rules import RuleBook
 
 
 class RulesSet(BaseEvent, frozen=True, kw_only=True, tag="rules_set", gc=False):

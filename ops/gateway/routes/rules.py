@@ -6,7 +6,7 @@ import msgspec
 from litestar import get, post, put
 from litestar.params import JSONBody
 
-from engine.domain.rules import RuleBook
+from engine.domain.offers.rules import RuleBook
 from ops.gateway.bodies import GatewayRequest
 from ops.gateway.client import Lane
 from ops.gateway.models_rules import PreviewRequest, Rules, RulesPreview, RulesRequest, RulesVersion

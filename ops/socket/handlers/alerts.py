@@ -4,14 +4,14 @@ from itertools import chain, islice
 
 from engine.domain.alerts import AlertId
 from engine.domain.errors import ChannelError
-from engine.machines.alerts import Alert
+from engine.machines.alerts.alerts import Alert
 from ops.node import Node
 from ops.socket import arguments as read
 from ops.socket.command import Arguments
 from ops.socket.options import options, who
 from ops.socket.resp import OK, ErrorReply
 from ops.socket.session import Reply, Session
-from ops.socket.views_alerts import alert_view
+from ops.socket.views.alerts import alert_view
 
 _ID_MAX = 2**53
 _SYNTAX = "ALERT ACK|RESOLVE <alert> [BY <who>] | ALERT TEST <destination>"

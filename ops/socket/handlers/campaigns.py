@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from itertools import chain, islice
 from typing import Final, get_args
 
-from engine.domain.campaigns import Campaign
 from engine.domain.commands import Refusal
 from engine.domain.events import CampaignSet
 from engine.domain.events.campaigns import Lock
+from engine.domain.offers.campaigns import Campaign
 from engine.domain.units import UNITS_MAX, Key, ListingId
 from ops.node import Node
 from ops.socket import arguments as read
@@ -15,7 +15,7 @@ from ops.socket.command import Arguments
 from ops.socket.options import Options, instant, options, text, who
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Reply, Session
-from ops.socket.views_rules import campaign_view
+from ops.socket.views.rules import campaign_view
 
 _RETURN_HOURS_MAX: Final = 24 * 90
 _SET: Final = {"FROM": 1, "TO": 1, "LOCK": 1, "LISTING": 1, "RETURN": 1, "NOTE": 1, "BY": 1}

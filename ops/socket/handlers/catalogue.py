@@ -6,10 +6,10 @@ from typing import Any, Final
 import msgspec
 import trio
 
-from engine.domain.catalogue import Item, search
+from engine.domain.catalogue.catalogue import Item, search
+from engine.domain.catalogue.items import Patch
 from engine.domain.commands import Refusal
 from engine.domain.events import SkuMerged, SkuRenamed, SkuRetired, SkuRevived
-from engine.domain.items import Patch
 from engine.domain.units import Sku
 from ops.exporter import KINDS, PAGE_SKUS_MAX, read_cursor
 from ops.importer import SkuRow, Staged
@@ -18,8 +18,8 @@ from ops.socket import arguments as read
 from ops.socket.command import Arguments
 from ops.socket.resp import OK, ErrorReply
 from ops.socket.session import Reply, Session
-from ops.socket.views import no_such_sku
-from ops.socket.views_catalogue import item_summary, item_view
+from ops.socket.views.catalogue import item_summary, item_view
+from ops.socket.views.stock import no_such_sku
 
 ITEM_SYNTAX: Final = (
     "GET sku|barcode | SET sku json [BY who] | RENAME sku new [BY who] | MERGE sku into [BY who] | "

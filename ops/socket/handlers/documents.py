@@ -14,7 +14,7 @@ from ops.socket.command import Arguments
 from ops.socket.options import WHO
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Mapped, Reply, Session
-from ops.socket.views_documents import purchase_summary, purchase_view, transfer_summary, transfer_view
+from ops.socket.views.documents import purchase_summary, purchase_view, transfer_summary, transfer_view
 
 Handler = Callable[[Node, Session, Arguments, Reply], Awaitable[None] | None]
 

@@ -13,7 +13,7 @@ from ops.socket import arguments as read
 from ops.socket.command import Arguments
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Reply, Session
-from ops.socket.views import hold_view
+from ops.socket.views.stock import hold_view
 
 _HOLD_OPTIONS = frozenset({b"CHANNEL", b"AT"})
 

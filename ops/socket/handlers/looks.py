@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from engine.domain.book import Book
+from engine.domain.stock.book import Book
 from engine.domain.units import Sku
 from ops.node import Node
 from ops.reports import view_offers
@@ -11,8 +11,8 @@ from ops.socket import arguments as read
 from ops.socket.command import Arguments
 from ops.socket.handlers.past import explain_at
 from ops.socket.session import Reply, Session
-from ops.socket.views import View, explain_view, name_kinds, no_such_sku, stock_view
-from ops.socket.views_recipes import bundle_view
+from ops.socket.views.recipes import bundle_view
+from ops.socket.views.stock import View, explain_view, name_kinds, no_such_sku, stock_view
 
 
 async def stock(node: Node, _session: Session, arguments: Arguments, reply: Reply) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Awaitable
 from typing import Final
 
 from engine.domain.commands import Adjust, ChangeState, Count, Done, Moved, Reallocate, Receive, Return
-from engine.domain.places import allowed_at
 from engine.domain.states import State
+from engine.domain.stock.places import allowed_at
 from engine.domain.units import UNITS_MAX, AccountId, LineId, OrderId, Sku
 from ops.node import Node
 from ops.reasons import settle_reason
@@ -16,7 +16,7 @@ from ops.socket.command import Arguments
 from ops.socket.options import WHO, Options
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Mapped, Reply, Session
-from ops.socket.views_movements import allocated_view, blind_view
+from ops.socket.views.movements import allocated_view, blind_view
 
 _RECEIVE: Final = {"PO": 1, **WHO}
 _RETURN: Final = {"INTO": 1, "ORDER": 2, "LINE": 1, "REASON": 1, **WHO}

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from engine.actors.router import Waiter
-from engine.domain.book import Book
 from engine.domain.events import DemandSet
 from engine.domain.orders import Freshness, OrderSnapshot
+from engine.domain.stock.book import Book
 from engine.domain.units import AccountId, Sku
 from ops.node import Node
 from ops.reports import newest_orders
@@ -15,7 +15,7 @@ from ops.socket import arguments as read
 from ops.socket.command import Arguments
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Mapped, Reply, Session
-from ops.socket.views import incident_view, order_summary, order_view, recorded_view
+from ops.socket.views.stock import incident_view, order_summary, order_view, recorded_view
 
 _SNAPSHOT_DECODER = msgspec.json.Decoder(OrderSnapshot)
 

@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 
 import structlog
 
+from engine.domain.audit.history import LINES_MAX, Place, Window
 from engine.domain.errors import JournalUnavailable, StoreCorrupt
-from engine.domain.history import LINES_MAX, Place, Window
 from engine.domain.units import AccountId, Sku
 from ops.node import Node
 from ops.socket import arguments as read
@@ -16,8 +16,8 @@ from ops.socket import options
 from ops.socket.command import Arguments
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Reply, Session
-from ops.socket.views import no_such_sku
-from ops.socket.views_past import history_view, then_view
+from ops.socket.views.past import history_view, then_view
+from ops.socket.views.stock import no_such_sku
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")

@@ -4,8 +4,8 @@ import heapq
 from collections.abc import Awaitable
 from typing import Final
 
+from engine.domain.catalogue.recipes import COMPONENTS_MAX, QUANTITY_MAX, Recipe
 from engine.domain.events import RecipeSet
-from engine.domain.recipes import COMPONENTS_MAX, QUANTITY_MAX, Recipe
 from engine.domain.units import Sku
 from ops.node import Node
 from ops.socket import arguments as read
@@ -13,7 +13,7 @@ from ops.socket import options
 from ops.socket.command import Arguments
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Reply, Session
-from ops.socket.views_recipes import recipe_row, recipe_view
+from ops.socket.views.recipes import recipe_row, recipe_view
 
 _USAGE: Final = (
     "RECIPE SET sku [TOGETHER] [BY who] LINES component quantity [component quantity ...]"

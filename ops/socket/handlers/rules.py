@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.domain.rules import RuleBook
+from engine.domain.offers.rules import RuleBook
 from ops.node import Node
 from ops.preview import preview
 from ops.socket import arguments as read
@@ -10,7 +10,7 @@ from ops.socket.command import Arguments
 from ops.socket.options import options, text, who
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Reply, Session
-from ops.socket.views_rules import book_view, preview_view, version_view
+from ops.socket.views.rules import book_view, preview_view, version_view
 
 _BOOK_DECODER = msgspec.json.Decoder(RuleBook)
 _VERSION_MAX = 2**53

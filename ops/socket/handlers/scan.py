@@ -9,8 +9,8 @@ from ops.socket import arguments as read
 from ops.socket.command import Arguments
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Reply, Session
-from ops.socket.views import no_such_sku
-from ops.socket.views_scan import report_view, violations_view
+from ops.socket.views.scan import report_view, violations_view
+from ops.socket.views.stock import no_such_sku
 
 log = structlog.get_logger(__name__)
 

@@ -13,9 +13,9 @@ import trio
 
 from config.schema import Stock
 from engine.actors.router import Waiter
-from engine.domain.book import Book
 from engine.domain.commands import Moved, Observe, Refusal
 from engine.domain.events import StockObserved
+from engine.domain.stock.book import Book
 from engine.domain.units import Key, LocationId, Sku
 from ops.node import Node
 from ops.sizes import SNAPSHOT_ROWS_MAX

@@ -1,0 +1,1 @@
+"""Looking back and looking over: the past told again, and the laws of the ledger checked."""

@@ -1,0 +1,1 @@
+"""What each account may show: rules, buffers, demand, quotas and campaigns."""

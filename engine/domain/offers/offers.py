@@ -1,0 +1,275 @@
+"""What a channel may show: one sum per listing, exact, and printable with the rule behind every term.
+
+`offer = clamp(floor(share x (ATP over the account's locations - what is fenced for others)) - buffer - count error,
+floor, cap)`.
+
+- Share, buffer and count error act on base units of the SKU, for there the risk lies. Whole packs are counted after
+  that. `zero_below`, cap and floor are numbers that the channel shows, so they act last and in listing units.
+- ATP is summed with its sign over the account's own locations. A shortage at one of them is owed to buyers already and
+  will be met from the others: showing those units again would sell them twice. A shortage anywhere else is not this
+  account's business and takes nothing from it.
+- The result is never negative. A cap below the floor wins: showing less is the safer mistake. A floor wins over
+  `zero_below`: it is there for goods that need no stock.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from fractions import Fraction
+from typing import NamedTuple
+
+import msgspec
+
+from engine.domain.availability import Availability
+from engine.domain.catalogue.making import count_available, explain_components
+from engine.domain.offers.buffers import (
+    Buffer,
+    ByTier,
+    Computed,
+    Part,
+    Units,
+    choose_percent,
+    cover_demand,
+    find_tier,
+    part_of,
+    round_up,
+)
+from engine.domain.offers.resolve import ResolvedRule, Rise, Term, resolve_rule
+from engine.domain.offers.rules import BUILT_IN, RulesVersion
+from engine.domain.units import AccountId, LocationId, Sku
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """A number to show and the whole sum that led to it: term, value, rule."""
+
+    quantity: int
+    terms: tuple[tuple[str, str, str], ...]
+
+
+class Fence(NamedTuple):
+    """Units of a SKU that one account alone may show."""
+
+    account: AccountId
+    units: int
+    rule: str
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What offers depend on beside rules and stock. Every answer is O(1), in the accounts at most."""
+
+    category_of: Callable[[Sku], str | None] = lambda _sku: None
+    is_retired: Callable[[Sku], bool] = lambda _sku: False
+    """Whether a SKU is to be shown nowhere."""
+    daily_sales: Callable[[Sku, datetime], float | None] = lambda _sku, _at: None
+    """Units sold on a day in stock, over all accounts; None: nobody knows."""
+    rate_elsewhere: Callable[[Sku, AccountId, datetime], float] = lambda _sku, _account, _at: 0.0
+    """Units that all other accounts sell in a second, the direct one included."""
+    lag_seconds: Callable[[AccountId], float | None] = lambda _account: None
+    """Measured time until the account shows a new number; None: not measured yet."""
+    fences: Callable[[Sku, AccountId, Availability, datetime], Sequence[Fence]] = lambda *_: ()
+    """What is ring-fenced for accounts other than this one."""
+    last_open: Callable[[Sku, AccountId], bool] = lambda _sku, _account: False
+    """Whether every other account is verified at zero and this is the one to show the last units."""
+
+
+class Offering:
+    """One account's offers under the rules in force. O(1) per offer, however many rules there are."""
+
+    def __init__(
+        self,
+        account: AccountId,
+        locations: Sequence[LocationId],
+        facts: Facts | None = None,
+        rules: RulesVersion = BUILT_IN,
+    ) -> None:
+        """Offer what lies at `locations`; naming one twice counts it once."""
+        self.account = account
+        self.locations = tuple(dict.fromkeys(locations))
+        self._facts = facts or Facts()
+        self.use(rules)
+
+    def use(self, rules: RulesVersion) -> None:
+        """Let these rules hold from the next offer on."""
+        self.rules = rules
+        self._skus = rules.book.skus
+        self._categories = rules.book.categories
+        self._common = self._resolve(Sku(""), None)
+        self._nothing = msgspec.structs.replace(self._common, cap=Term(0, "retired"))
+        self._resolved: dict[tuple[Sku | None, str | None], ResolvedRule] = {}
+        """Rules of SKUs and categories that have one, as they are first asked for; bounded by the book."""
+
+    def under(self, rules: RulesVersion, facts: Facts | None = None) -> "Offering":
+        """Return what this account would offer under other rules, or with other facts."""
+        return Offering(self.account, self.locations, facts or self._facts, rules)
+
+    def rule(self, sku: Sku) -> ResolvedRule:
+        """Return what holds for a SKU."""
+        if self._facts.is_retired(sku):
+            return self._nothing
+        own = sku if sku in self._skus else None
+        category = self._facts.category_of(sku) if self._categories else None
+        if category not in self._categories:
+            category = None
+        if own is None and category is None:
+            return self._common
+        found = self._resolved.get((own, category))
+        if found is None:
+            found = self._resolved[own, category] = self._resolve(own or Sku(""), category)
+        return found
+
+    def quantity(self, level: Availability, pack_units: int, at: datetime) -> int:
+        """Return the offer without its reasons: the part that runs for every change."""
+        rule = self.rule(level.sku)
+        where = rule.where
+        total = 0
+        if level.components:
+            total = count_available(level, where, self._fenced(at))
+        else:
+            for place, units in level.atp:
+                if place in where:
+                    total += units
+        for fence in self._facts.fences(level.sku, self.account, level, at):
+            total -= fence.units
+        shared = _share(total, rule)
+        withheld = rule.fixed
+        if withheld is None:
+            withheld = self._buffer(level.sku, rule, shared, at) + _evaluate(rule.count_error.value, shared)
+        return _clamp((shared - withheld) // pack_units, rule)
+
+    def explain(self, level: Availability, pack_units: int, at: datetime) -> Offer:
+        """Return the offer of a listing with its reasons.
+
+        Args:
+            level: what there is; a location left out has nothing.
+            pack_units: base units in one unit of the listing, at least 1.
+            at: windows and measured demand are those of this instant.
+        """
+        rule = self.rule(level.sku)
+        atp = dict(level.atp)
+        places = [(place, atp.get(place, 0)) for place in self.locations if place in rule.where]
+        fenced = self._fenced(at)
+        total = count_available(level, rule.where, fenced)
+        fences = self._facts.fences(level.sku, self.account, level, at)
+        left = total - sum(fence.units for fence in fences)
+        shared = _share(left, rule)
+        buffer = self._buffer(level.sku, rule, shared, at)
+        error = _evaluate(rule.count_error.value, shared)
+        packs = (shared - buffer - error) // pack_units
+        quantity = _clamp(packs, rule)
+        region = f"the region of {rule.view.rule}" if rule.view.value == "regional" else "the account's locations"
+        counted = f"what the components make over {region}" if level.components else f"sum over {region}"
+        terms = [
+            *explain_components(level, rule.where, fenced),
+            *((f"atp {place}", str(units), "stock") for place, units in places if not level.components),
+            ("atp", str(total), counted),
+            *(("ring-fenced", str(fence.units), f"for {fence.account}: {fence.rule}") for fence in fences),
+            ("share", _decimal(rule.share.value), rule.share.rule),
+            ("shared", str(shared), "what is left x share, rounded down" if fences else "atp x share, rounded down"),
+            ("buffer", str(buffer), self._describe(level.sku, rule, shared, at)),
+            *([("count error", str(error), rule.count_error.rule)] if error else ()),
+            ("pack", str(pack_units), "listing"),
+            ("packs", str(packs), f"(shared - buffer{' - count error' if error else ''}) / pack, rounded down"),
+            *([("zero below", str(rule.zero_below.value), rule.zero_below.rule)] if rule.zero_below.value else ()),
+            ("floor", str(rule.floor.value), rule.floor.rule),
+            ("cap", "none" if rule.cap.value is None else str(rule.cap.value), rule.cap.rule),
+            ("offer", str(quantity), "packs between floor and cap, never negative"),
+        ]
+        return Offer(quantity=quantity, terms=tuple(terms))
+
+    def _fenced(self, at: datetime) -> Callable[[Availability], int]:
+        """Return what says how much of a bundle's component is ring-fenced for other accounts."""
+        return lambda level: sum(fence.units for fence in self._facts.fences(level.sku, self.account, level, at))
+
+    def lag_seconds(self, rule: ResolvedRule) -> float:
+        """Return how long it takes until the account shows a new number: as measured, else as the rule says."""
+        measured = self._facts.lag_seconds(self.account)
+        return rule.lag_seconds.value if measured is None else measured
+
+    def _resolve(self, sku: Sku, category: str | None) -> ResolvedRule:
+        return resolve_rule(sku, self.account, category, self.locations, self.rules)
+
+    def _buffer(self, sku: Sku, rule: ResolvedRule, shared: int, at: datetime) -> int:
+        """Return the base units that the rule's buffer and the window of the day withhold."""
+        if rule.last_units.value and self._facts.last_open(sku, self.account):
+            return 0
+        own = self._units_of(rule.buffer.value, sku, rule, shared, at)
+        rise = _rise(rule.rises, at)
+        return own if rise is None else max(own, round_up(shared, rise.part))
+
+    def _units_of(self, buffer: Buffer, sku: Sku, rule: ResolvedRule, shared: int, at: datetime) -> int:
+        match buffer:
+            case Units() | Part():
+                return _evaluate(buffer, shared)
+            case ByTier():
+                percent = self._percent(buffer, sku, at)
+                if percent is not None:
+                    return round_up(shared, part_of(percent))
+                return self._units_of(Computed(rule.epsilon.value), sku, rule, shared, at)
+            case Computed(epsilon=epsilon):
+                return cover_demand(self._mean(sku, rule, at), epsilon)
+
+    def _percent(self, buffer: ByTier, sku: Sku, at: datetime) -> float | None:
+        tier = find_tier(buffer.tiers, self._facts.daily_sales(sku, at) or 0.0)
+        least = tier.percent_least
+        return None if least is None else choose_percent(least, tier.percent_most, buffer.severity)
+
+    def _mean(self, sku: Sku, rule: ResolvedRule, at: datetime) -> float:
+        """Return the units that others are expected to sell before this account shows a new number."""
+        return self._facts.rate_elsewhere(sku, self.account, at) * self.lag_seconds(rule)
+
+    def _describe(self, sku: Sku, rule: ResolvedRule, shared: int, at: datetime) -> str:
+        """Name the rule behind the buffer, and what it made of the day's figures."""
+        if rule.last_units.value and self._facts.last_open(sku, self.account):
+            return f"{rule.last_units.rule}: last units, every other account is verified at zero"
+        own = self._units_of(rule.buffer.value, sku, rule, shared, at)
+        rise = _rise(rule.rises, at)
+        if rise is not None and round_up(shared, rise.part) > own:
+            return f"window {rise.name} v{self.rules.version}: {_percentage(rise.part)} of shared, rounded up"
+        return rule.buffer.rule + self._detail(rule.buffer.value, sku, rule, at)
+
+    def _detail(self, buffer: Buffer, sku: Sku, rule: ResolvedRule, at: datetime) -> str:
+        match buffer:
+            case Units():
+                return ""
+            case Part(part=part):
+                return f": {_percentage(part)} of shared, rounded up"
+            case ByTier():
+                sold = self._facts.daily_sales(sku, at)
+                sales = "sales unknown" if sold is None else f"{sold:.1f} sold a day"
+                percent = self._percent(buffer, sku, at)
+                if percent is None:
+                    return f": {sales}" + self._detail(Computed(rule.epsilon.value), sku, rule, at)
+                return f": {sales}, {percent:g} % of shared, rounded up"
+            case Computed(epsilon=epsilon):
+                lag, mean = self.lag_seconds(rule), self._mean(sku, rule, at)
+                return f": {mean:.3g} sold elsewhere in {lag:.3g} s, exceeded in {100 * epsilon:g} % of cases"
+
+
+def _evaluate(buffer: Units | Part, shared: int) -> int:
+    return buffer.units if isinstance(buffer, Units) else round_up(shared, buffer.part)
+
+
+def _rise(rises: Sequence[Rise], at: datetime) -> Rise | None:
+    """Return the window of this instant, the one that withholds most; None: there is none."""
+    now = [rise for rise in rises if rise.begins_at <= at < rise.ends_at]
+    return max(now, key=lambda rise: rise.part, default=None)
+
+
+def _share(total: int, rule: ResolvedRule) -> int:
+    # A shortage is owed in full, whatever the share.
+    share = rule.share.value
+    return total if total <= 0 else total * share.numerator // share.denominator
+
+
+def _clamp(packs: int, rule: ResolvedRule) -> int:
+    if packs < rule.zero_below.value:
+        packs = 0
+    raised = max(packs, rule.floor.value, 0)
+    return raised if rule.cap.value is None else min(raised, rule.cap.value)
+
+
+def _decimal(value: Fraction) -> str:
+    return f"{float(value):g}" if value.denominator != 1 else str(value.numerator)
+
+
+def _percentage(part: Fraction) -> str:
+    return f"{float(100 * part):g} %"

@@ -1,0 +1,317 @@
+"""The books of one shard, with the two things that need all of them: the clock's due list and what is remembered.
+
+`handle` is the one road of a command through the books, the same for live running, simulation and what-if; replay
+takes only its second half, `apply`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from engine.domain.commands import Answer, Command, Done, PlaceHold, RecordOrder
+from engine.domain.events import (
+    BookEvent,
+    DemandLapsed,
+    DemandSet,
+    HoldCommitted,
+    HoldExpired,
+    HoldRefused,
+    HoldReleased,
+    OrderRecorded,
+    OversellCleared,
+    OversellRecorded,
+    PurchaseOrdered,
+    SkuAdded,
+    StateChanged,
+    StockAdjusted,
+    StockCounted,
+    StockObserved,
+    StockReceived,
+    StockReturned,
+    TransferArrived,
+    TransferLost,
+    TransferSent,
+    UnitsHeld,
+)
+from engine.domain.stock.book import Book, Keyed, demand_key
+from engine.domain.stock.booking import apply
+from engine.domain.stock.causes import cause_of_shortage
+from engine.domain.stock.decide import decide
+from engine.domain.stock.dues import Due, Dues
+from engine.domain.stock.filing import DOCUMENTS_SECONDS, DocumentKey, Filing
+from engine.domain.stock.levels import decide_levels
+from engine.domain.stock.records import HISTORY_SECONDS
+from engine.domain.units import HoldId, Key, Sku
+
+_DUES_MIN = 4096
+"""Below this many, dues of holds that ended early are not worth a clean-up."""
+
+_PRUNED_PER_STEP = 2
+"""Books whose old history is forgotten at each step: those that move forget by themselves, the others are at rest."""
+
+
+class Handled(NamedTuple):
+    """What one command did: events in the order they were applied, and the answer to give once they are durable."""
+
+    events: list[BookEvent | OrderRecorded]
+    answer: Answer
+
+
+class Ledger:
+    """The books of one shard. Belongs to one task; nobody else reads it between that task's checkpoints."""
+
+    def __init__(
+        self,
+        *,
+        remembered_seconds: float,
+        remembered_max: int,
+        history_seconds: float = HISTORY_SECONDS,
+        documents_seconds: float = DOCUMENTS_SECONDS,
+    ) -> None:
+        """Start without books.
+
+        Args:
+            remembered_seconds: how long what has ended is remembered...
+            remembered_max: ...and how many of it at most.
+            history_seconds: how far back figures can be told.
+            documents_seconds: how long a purchase order or transfer is kept when all of it is done.
+        """
+        self.books: dict[Sku, Book] = {}
+        self._history_for = timedelta(seconds=history_seconds)
+        self._unpruned: deque[Sku] = deque()
+        """Every SKU; the next one to forget old history in front."""
+        self._filing = Filing(timedelta(seconds=documents_seconds), remembered_max)
+        self._remembered_for = timedelta(seconds=remembered_seconds)
+        self._remembered_max = remembered_max
+        self._dues = Dues()
+        self._ended_early = 0
+        """Dues that name what has ended or changed before, at most."""
+        self._remembered: deque[tuple[datetime, Sku, HoldId | Key, bool]] = deque()
+        """What may be forgotten, oldest first; the flag tells a hold from a movement's key."""
+
+    def apply(self, event: BookEvent) -> None:
+        """Apply one event to its book and to the due list. Replay and live running both come through here."""
+        book = self.books.get(event.sku)
+        if book is None:
+            assert isinstance(event, SkuAdded), event
+            book = self.books[event.sku] = Book(event.sku, history_for=self._history_for, since=event.at)
+            self._unpruned.append(event.sku)
+        apply(book, event)
+        match event:
+            case UnitsHeld(expires_at=due):
+                if due is not None:
+                    self._dues.add(due, event)
+            case DemandSet(expires_at=due):
+                self._ended_early += 1
+                if due is not None:
+                    self._dues.add(due, event)
+            case HoldCommitted() | HoldReleased():
+                self._ended_early += 1
+                self._remembered.append((event.at, event.sku, event.hold_id, True))
+            case HoldExpired() | HoldRefused():
+                self._remembered.append((event.at, event.sku, event.hold_id, True))
+            case PurchaseOrdered() | TransferSent():
+                self._filing.note(book, event)
+            case (
+                StockAdjusted()
+                | StockReceived()
+                | StockReturned()
+                | StateChanged()
+                | StockCounted()
+                | StockObserved()
+                | TransferArrived()
+                | TransferLost()
+            ):
+                self._remembered.append((event.at, event.sku, event.key, False))
+                if isinstance(event, StockReturned):
+                    self._filing.note(book, event)
+            case _:
+                pass
+
+    def hold(self, book: Book, event: UnitsHeld) -> None:
+        """Apply a grant to a book of ours: `apply` for the event that most commands bring."""
+        apply(book, event)
+        if event.expires_at is not None:
+            self._dues.add(event.expires_at, event)
+
+    @property
+    def next_due_at(self) -> datetime | None:
+        """When the clock alone changes something next; may name a hold that ended early."""
+        return self._dues.next_at
+
+    def dues(self) -> Iterator[tuple[datetime, Sku, HoldId]]:
+        """Return what is on the due list at this moment, in no order: for checks. An order line has no hold id."""
+        return map(_name_due, self._dues.copy())
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether the clock has something to decide."""
+        return self._dues.are_due(now)
+
+    @property
+    def remembered(self) -> int:
+        """Ended holds, refusals and movement keys that a repeat would be recognised by."""
+        return len(self._remembered)
+
+    def lapse(self, now: datetime) -> list[BookEvent]:
+        """Decide and apply what the clock has decided: holds whose time is over are available from that instant on.
+
+        Lessons B10, B11: expiry comes from the record, not from a sweeper; `handle` calls this before every decision.
+        """
+        events: list[BookEvent] = []
+        while self.is_due(now):
+            for due in self._dues.take_next():
+                event = _lapse(self.books[due.sku], due, now)
+                if event is not None:
+                    self.apply(event)
+                    events += (event, *self.watch(due.sku, event, now))
+        return events
+
+    def watch(self, sku: Sku, cause: Command | BookEvent | None, now: datetime) -> Sequence[BookEvent]:
+        """Bring the SKU's incident in step with its shortage, which `cause` may have changed."""
+        noted = _watch(self.books[sku], cause, now)
+        for event in noted:
+            self.apply(event)
+        return noted
+
+    def blank(self) -> "Ledger":
+        """Return a ledger like this one without books, to prepare some that `adopt` takes over."""
+        return Ledger(
+            remembered_seconds=self._remembered_for.total_seconds(),
+            remembered_max=self._remembered_max,
+            history_seconds=self._history_for.total_seconds(),
+        )
+
+    def adopt(self, other: "Ledger") -> None:
+        """Take over the books of SKUs that are new here: added and given opening stock, no more."""
+        assert self.books.keys().isdisjoint(other.books), "a SKU has one book"
+        self.books.update(other.books)
+        self._unpruned.extend(other._unpruned)  # noqa: SLF001  # two of a kind
+        self._remembered.extend(other._remembered)  # noqa: SLF001
+
+    def inherit_keys(self, sku: Sku, movements: Iterable[Keyed]) -> None:
+        """Remember keys of a SKU that was merged into this one: a repeat must not move units a second time."""
+        book = self.books[sku]
+        for movement in movements:
+            if book.movements.setdefault(movement.key, movement) is movement:
+                self._remembered.append((movement.at, sku, movement.key, False))
+
+    @property
+    def papers(self) -> int:
+        """Lines of documents, and returns of order lines, that wait to be forgotten some day."""
+        return len(self._filing)
+
+    def forget_documents(self, now: datetime) -> list[DocumentKey]:
+        """Drop purchase orders and transfers that were done long ago; return those that mean nothing here any more."""
+        return self._filing.forget(self.books, now)
+
+    def forget(self, now: datetime) -> list[HoldId]:
+        """Drop what was remembered long enough; return the hold ids that mean nothing here any more."""
+        if self._ended_early >= _DUES_MIN and 2 * self._ended_early > len(self._dues):
+            self._dues.keep(lambda due: _lapse(self.books[due.sku], due, now))
+            self._ended_early = 0
+        for _ in range(min(_PRUNED_PER_STEP, len(self._unpruned))):
+            self._unpruned.rotate(-1)
+            self.books[self._unpruned[-1]].forget_history(now)
+        horizon = now - self._remembered_for
+        holds: list[HoldId] = []
+        while self._remembered and (self._remembered[0][0] < horizon or len(self._remembered) > self._remembered_max):
+            _, sku, what, is_hold = self._remembered.popleft()
+            book = self.books[sku]
+            if is_hold:
+                hold_id = HoldId(what)
+                book.ended.pop(hold_id, None)
+                book.refused.pop(hold_id, None)
+                holds.append(hold_id)
+            else:
+                book.movements.pop(Key(what), None)
+        return holds
+
+
+def handle(owner: Callable[[Sku], Ledger], command: Command, skus: Iterable[Sku], now: datetime) -> Handled:
+    """Decide one command, apply what was decided, and note what it did to promises made earlier.
+
+    Args:
+        owner: finds the ledger of a SKU; the caller owns all of those, and nobody else looks at them meanwhile.
+        command: what is asked.
+        skus: those the command names, and those its hold id was first seen with.
+        now: the instant of the decision.
+    """
+    events: list[BookEvent | OrderRecorded] = []
+    books: dict[Sku, Book] = {}
+    for sku in skus:
+        ledger = owner(sku)
+        if ledger.is_due(now):
+            events += ledger.lapse(now)
+        book = ledger.books.get(sku)
+        if book is not None:
+            books[sku] = book
+    if isinstance(command, RecordOrder):
+        events.append(
+            OrderRecorded(
+                at=now,
+                snapshot=command.snapshot,
+                skus=command.skus_of_lines,
+                packs=command.packs_of_lines,
+                components=command.components_of_lines,
+            )
+        )
+        for event in decide_levels(books, command, now):
+            owner(event.sku).apply(event)
+            events.append(event)
+        answer: Answer = Done()
+    else:
+        decision = decide(books, command, now)
+        for decided in decision.events:
+            owner(decided.sku).apply(decided)
+        events += decision.events
+        answer = decision.answer
+    for sku, book in books.items():
+        if len(book.positions) > 1 or not isinstance(command, PlaceHold):
+            # a hold never takes more than there is, but for what another place is short of
+            events += owner(sku).watch(sku, command, now)
+    return Handled(events, answer)
+
+
+def _name_due(due: Due) -> tuple[datetime, Sku, HoldId]:
+    assert due.expires_at is not None, due
+    return due.expires_at, due.sku, due.hold_id if isinstance(due, UnitsHeld) else HoldId("")
+
+
+def _lapse(book: Book, due: Due, now: datetime) -> BookEvent | None:
+    """Say what runs out, or None when it ended or changed before."""
+    if isinstance(due, DemandSet):
+        key = demand_key(due)
+        demand = book.demand.get(key)
+        if demand is None or demand.expires_at != due.expires_at:
+            return None
+        account, order_id, line_id = key
+        return DemandLapsed(at=now, sku=book.sku, account=account, order_id=order_id, line_id=line_id)
+    held = book.holds.get(due.hold_id)
+    if held is None or held.expires_at != due.expires_at:
+        return None
+    return HoldExpired(at=now, sku=book.sku, hold_id=due.hold_id)
+
+
+def _watch(book: Book, cause: Command | BookEvent | None, now: datetime) -> Sequence[BookEvent]:
+    """Keep the incident in step with the shortage: every further unit has a cause, and it closes when all is kept."""
+    known = book.oversell
+    shortage = book.shortage
+    if shortage == (known.open_units if known is not None else 0):
+        return ()
+    if shortage == 0:
+        return (OversellCleared(at=now, sku=book.sku),)
+    found = cause_of_shortage(book.sku, cause)
+    more = max(0, shortage - (known.open_units if known is not None else 0))
+    return (
+        OversellRecorded(
+            at=now,
+            sku=book.sku,
+            units=more,
+            open_units=shortage,
+            account=found.account,
+            order_id=found.order_id,
+            cause=found.cause if more else "relieved",
+            detail=found.detail,
+        ),
+    )

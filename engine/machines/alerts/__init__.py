@@ -1,0 +1,1 @@
+"""From facts to alerts, and from alerts to deliveries."""
