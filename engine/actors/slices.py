@@ -17,9 +17,10 @@ class Pace(NamedTuple):
 
 
 BRISK = Pace(0.001, 0.0)
-"""One slice in each round of the loop: a hold waits for one or two on its way from the socket to the disk and back. No
-rest: the shortest sleep is a millisecond. Whoever runs this lets threads have the interpreter (`sys.setswitchinterval`),
-or a commit in a thread waits for it five milliseconds at a time.
+"""One slice in each round of the loop: a hold waits for one or two on its way from the socket to the disk and back.
+
+No rest, for the shortest sleep is a millisecond. Whoever runs this must let threads have the interpreter soon
+(`sys.setswitchinterval`): a commit in a thread would wait for it five milliseconds at a time.
 """
 IDLE = Pace(0.0005, 0.01)
 """A twentieth of one processor: for what may take an hour."""

@@ -103,6 +103,28 @@ def test_lesson_b6_only_the_hold_s_own_id_excuses_what_it_holds() -> None:
     assert refused(shelf.hold("i", (A, 2), account=SHOP)) == "OUTOFSTOCK sku=A requested=2 atp=0", "the buyer's are"
 
 
+def test_lesson_a6_units_are_held_before_the_order_and_given_back_when_it_fails() -> None:
+    shelf = Shelf(A=1)
+    assert isinstance(shelf.hold("h", (A, 1), seconds=None), Granted)
+    assert refused(shelf.hold("i", (A, 1))) == "OUTOFSTOCK sku=A requested=1 atp=0", "nobody else gets to the till"
+    assert isinstance(shelf.release("h"), Released)  # the payment failed
+    assert refused(shelf.commit("h")).startswith("RELEASED"), "no order comes of it after that"
+    assert isinstance(shelf.hold("j", (A, 1)), Granted)
+
+
+def test_lesson_a16_when_to_reserve_is_the_caller_s_choice() -> None:
+    """In the cart for minutes, at the till for seconds, or only when the order is there: each costs what it holds."""
+    shelf = Shelf(A=3)
+    shelf.hold("cart", (A, 1), seconds=900)
+    shelf.hold("till", (A, 1), seconds=30)
+    shelf.record(1)
+    assert shelf.atp() == 0
+    shelf.wait(30)
+    assert shelf.atp() == 1, "a till that was left"
+    shelf.wait(870)
+    assert shelf.atp() == 2, "a cart that was left; the order is still owed"
+
+
 @pytest.mark.parametrize(
     ("again", "account", "at"),
     [
