@@ -124,78 +124,10 @@ class Node:
             listener=listener,
             projections=self.projections,
         )
-        self.catalogue = Catalogue()
-        self.directory: Directory = {}
-        self.documents = Documents()
-        self.recipes = Recipes()
-        self.fanout = Fanout(self._tell_accounts)
-        self.shards = self._make_shards(listener)
-        self.router = Router(self.shards, self.directory, self.documents, self.journal, self.catalogue.codes)
-        self.offers = OfferDesk(
-            settings,
-            clock=clock,
-            journal=self.journal,
-            book_of=lambda sku: self.router.ledger_of(sku).books.get(sku),
-            recipes=self.fanout.recipes,
-            category_of=self.catalogue.category_of,
-            is_retired=self.catalogue.is_retired,
-            listener=listener,
-        )
-        self.accounts = self._make_accounts(channels, rng, listener)
-        self.offers.watch({account.id: account.pusher for account in self.accounts.values()})
-        everyone: dict[AccountId, Account] = {DIRECT: DirectAccount(self.direct_locations, self.catalogue.codes)}
-        everyone |= {account.id: account.pusher for account in self.accounts.values()}
-        self.desk = OrderDesk(
-            router=self.router,
-            journal=self.journal,
-            clock=clock,
-            accounts=everyone,
-            recipes=self.recipes,
-            heir_of=self.catalogue.codes.resolve,
-            listener=listener,
-            mailbox_max=settings.limits.mailbox_max,
-        )
-        self.recipe_owner = RecipeOwner(self.recipes, router=self.router, desk=self.desk, journal=self.journal)
-        for account in self.accounts.values():
-            account.listen_to(self.desk)
-        self.reader = JournalReader(store, self.journal)
-        self.past = Past(self.reader, self._listings_of)
-        self.scanner = build_scanner(
-            settings.scan,
-            NodeSurroundings(
-                clock=clock,
-                locations=self.locations,
-                directory=self.directory,
-                desk=self.desk,
-                accounts=self.accounts,
-            ),
-            shards=self.shards,
-            reader=self.reader,
-            journal=self.journal,
-            clock=clock,
-        )
-        self.registrar = Registrar(
-            self.catalogue,
-            router=self.router,
-            journal=self.journal,
-            desk=self.desk,
-            accounts=tuple(self.accounts.values()),
-            recipes_with=self.recipes.bundles_above,
-        )
-        self.importer = Importer(
-            self.registrar,
-            locations=self.locations,
-            accounts=tuple(self.accounts.values()),
-            recipe_owner=self.recipe_owner,
-            outlet=self,
-            clock=clock,
-        )
-        self.exporter = Exporter(
-            self.catalogue,
-            self.router,
-            {account.id: account.pusher.listings_of for account in self.accounts.values()},
-            self.fanout.recipes,
-        )
+        self._make_books(listener)
+        self._make_accounts(channels, rng, listener)
+        self._make_readers(store)
+        self._make_registry()
         self.alerter = build_alerter(
             settings,
             notifiers or {},
@@ -213,6 +145,92 @@ class Node:
             codes=self.catalogue.codes,
         )
         self._keep_projections()
+
+    def _make_books(self, listener: ShardListener) -> None:
+        """Make the owners of stock, and what commands find their books by."""
+        self.catalogue = Catalogue()
+        self.directory: Directory = {}
+        self.documents = Documents()
+        self.recipes = Recipes()
+        self.fanout = Fanout(self._tell_accounts)
+        self.shards = self._make_shards(listener)
+        self.router = Router(self.shards, self.directory, self.documents, self.journal, self.catalogue.codes)
+
+    def _make_accounts(
+        self, channels: Mapping[AccountId, tuple[str, Channel]], rng: random.Random, listener: NodeListener
+    ) -> None:
+        """Make what is offered, the accounts it is offered on, and the desk that their orders come to."""
+        self.offers = OfferDesk(
+            self.settings,
+            clock=self.clock,
+            journal=self.journal,
+            book_of=lambda sku: self.router.ledger_of(sku).books.get(sku),
+            recipes=self.fanout.recipes,
+            category_of=self.catalogue.category_of,
+            is_retired=self.catalogue.is_retired,
+            listener=listener,
+        )
+        self.accounts = self._make_channel_accounts(channels, rng, listener)
+        self.offers.watch({account.id: account.pusher for account in self.accounts.values()})
+        everyone: dict[AccountId, Account] = {DIRECT: DirectAccount(self.direct_locations, self.catalogue.codes)}
+        everyone |= {account.id: account.pusher for account in self.accounts.values()}
+        self.desk = OrderDesk(
+            router=self.router,
+            journal=self.journal,
+            clock=self.clock,
+            accounts=everyone,
+            recipes=self.recipes,
+            heir_of=self.catalogue.codes.resolve,
+            listener=listener,
+            mailbox_max=self.limits.mailbox_max,
+        )
+        self.recipe_owner = RecipeOwner(self.recipes, router=self.router, desk=self.desk, journal=self.journal)
+        for account in self.accounts.values():
+            account.listen_to(self.desk)
+
+    def _make_readers(self, store: Store) -> None:
+        """Make who looks back into the journal and over the books."""
+        self.reader = JournalReader(store, self.journal)
+        self.past = Past(self.reader, self._listings_of)
+        self.scanner = build_scanner(
+            self.settings.scan,
+            NodeSurroundings(
+                clock=self.clock,
+                locations=self.locations,
+                directory=self.directory,
+                desk=self.desk,
+                accounts=self.accounts,
+            ),
+            shards=self.shards,
+            reader=self.reader,
+            journal=self.journal,
+            clock=self.clock,
+        )
+
+    def _make_registry(self) -> None:
+        """Make who changes the catalogue, and takes it in and out as files."""
+        self.registrar = Registrar(
+            self.catalogue,
+            router=self.router,
+            journal=self.journal,
+            desk=self.desk,
+            accounts=tuple(self.accounts.values()),
+            recipes_with=self.recipes.bundles_above,
+        )
+        self.importer = Importer(
+            self.registrar,
+            locations=self.locations,
+            accounts=tuple(self.accounts.values()),
+            recipe_owner=self.recipe_owner,
+            outlet=self,
+            clock=self.clock,
+        )
+        self.exporter = Exporter(
+            self.catalogue,
+            self.router,
+            {account.id: account.pusher.listings_of for account in self.accounts.values()},
+            self.fanout.recipes,
+        )
 
     def _keep_projections(self) -> None:
         """Say who keeps which events; what owners decide on they apply themselves and replay in `ops.recovery`."""
@@ -235,7 +253,7 @@ class Node:
         if event.source in {IMPORT, MERGE}:  # what a pusher matched by itself it has taken in already
             self.accounts[event.account].pusher.apply(event)
 
-    def _make_accounts(
+    def _make_channel_accounts(
         self, channels: Mapping[AccountId, tuple[str, Channel]], rng: random.Random, listener: NodeListener
     ) -> dict[AccountId, ChannelAccount]:
         accounts: dict[AccountId, ChannelAccount] = {}
