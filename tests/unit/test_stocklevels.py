@@ -75,15 +75,27 @@ def test_a_change_of_level_begins_and_ends_alerts(levels: list[int], said: dict[
     assert shelf.look(levels[-1]) == said
 
 
-@pytest.mark.parametrize("atp", [0, 3, 5])
+@pytest.mark.parametrize("atp", [-2, 0, 3, 5])
 def test_what_was_empty_when_it_was_first_heard_of_is_no_news(atp: int) -> None:
     shelf = Shelf()
     assert "begins" not in shelf.look(atp).values()
     assert shelf.look(atp) == {}
 
 
-def test_less_than_nothing_is_always_news() -> None:
-    assert Shelf().look(-1) == {NEGATIVE: "begins"}
+@pytest.mark.parametrize("empty", [0, -2])
+def test_the_first_stock_of_a_new_sku_is_no_news_either(empty: int) -> None:
+    """A catalogue of 100,000 SKUs, some with safety stock, and then their opening stock: not one alert."""
+    shelf = Shelf()
+    shelf.look(empty)
+    assert "happens" not in shelf.look(30).values()
+    shelf.look(0)
+    assert shelf.look(30)[BACK] == "happens", "the second time it is"
+
+
+def test_what_an_order_takes_of_a_new_sku_is_news() -> None:
+    shelf = Shelf()
+    shelf.look(0)
+    assert shelf.look(-1) == {NEGATIVE: "begins"}
 
 
 def test_what_may_have_happened_just_before_a_restart_is_news() -> None:

@@ -1,6 +1,7 @@
 """Which SKUs run low, run out and come back: bands of available to promise, and what a change of band means.
 
-One small number is kept per SKU. A SKU that was empty when it was first heard of is not news: only a change is.
+One small number is kept per SKU. A SKU that was empty when it was first heard of is not news, nor that it then comes
+in stock: a new catalogue would be one alert per line. Only what was there and goes, and comes back, is told.
 """
 
 from collections.abc import Callable, Mapping
@@ -72,6 +73,8 @@ class StockLevels:
         self._daily_sales = daily_sales
         self._unsettled = unsettled
         self._bands: dict[Sku, Band] = {}
+        self._new: set[Sku] = set()
+        """SKUs that nothing was ever available of, as far as is known."""
         self._retired: set[Sku] = set()
         """Nobody orders these again: that one runs out is what is wanted. Oversold, it still matters."""
 
@@ -86,12 +89,16 @@ class StockLevels:
         if band == before:
             return
         self._bands[sku] = band
+        if before is None and band >= Band.OUT and not self._unsettled((_OF_BAND[band], sku)):
+            self._new.add(sku)
         for worse in range(band + 1, Band.NEGATIVE + 1):
             if before is None or worse <= before:
                 self._findings.end((_OF_BAND[Band(worse)], sku))
         if band is not Band.ENOUGH and self._is_news(sku, band, before):
             self._findings.begin(_describe(sku, band, atp, terms, sales))
-        if before is not None and before >= Band.OUT > band and sku not in self._retired:
+        if band < Band.OUT and sku in self._new:
+            self._new.discard(sku)
+        elif before is not None and before >= Band.OUT > band and sku not in self._retired:
             self._findings.happen(_describe_back(sku, atp))
 
     def retire(self, event: SkuRetired | SkuMerged) -> None:
@@ -108,7 +115,7 @@ class StockLevels:
         self._bands.pop(event.sku, None)
 
     def _is_news(self, sku: Sku, band: Band, before: Band | None) -> bool:
-        return before is not None or band is Band.NEGATIVE or self._unsettled((_OF_BAND[band], sku))
+        return before is not None or self._unsettled((_OF_BAND[band], sku))
 
 
 def _band(atp: int, terms: LowStockTerms, sales: float | None) -> Band:
