@@ -16,7 +16,7 @@ class Pace(NamedTuple):
     rest_seconds: float
 
 
-BRISK = Pace(0.001, 0.0)
+BRISK = Pace(0.0005, 0.0)
 """One slice in each round of the loop: a hold waits for one or two on its way from the socket to the disk and back.
 
 No rest, for the shortest sleep is a millisecond. Whoever runs this must let threads have the interpreter soon
