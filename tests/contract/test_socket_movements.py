@@ -186,6 +186,13 @@ async def test_a_count_corrects_what_was_there_when_it_was_taken(
     }
 
 
+async def test_a_count_may_say_how_long_ago_it_was_taken(wire: Wire, clock: SetClock) -> None:
+    clock.advance(600)
+    counted = await wire.map("COUNT", "c", "A-1", "berlin", "10", "AT", "-5m")
+    assert (counted["taken_at"], counted["applied"]) == ("2026-11-11T12:05:00.123456Z", True)
+    assert (await wire.error("COUNT", "d", "A-1", "berlin", "10", "AT", "-5x")).startswith("BADARG at='-5x': must be")
+
+
 async def test_a_large_variance_is_applied_only_when_a_second_count_agrees(wire: Wire, clock: SetClock) -> None:
     clock.advance(60)
     first = await wire.map("COUNT", "c", "A-1", "berlin", "7", "AT", clock.at.isoformat())
