@@ -1,7 +1,7 @@
 """An import is one decision: every problem of every row is told, and then nothing at all is done."""
 
 from engine.domain.catalogue.catalogue import Catalogue
-from engine.domain.catalogue.importing import ListingRow, Plan, Row, SkuRow, StockRow, plan_import
+from engine.domain.catalogue.importing import ListingRow, Plan, Planner, Row, SkuRow, StockRow
 from engine.domain.events import ItemDescribed, SkuAdded, StockAdjusted
 from engine.domain.stock.book import Book
 from engine.domain.units import ListingId, LocationId, Sku
@@ -19,7 +19,12 @@ def plan(shelf: Shelf, *rows: Row) -> Plan:
     catalogue = Catalogue()
     for sku in shelf.ledgers:
         catalogue.apply(SkuAdded(at=START, sku=sku, name=shelf.book(sku).name))
-    return plan_import(rows, book_of, catalogue=catalogue, locations=BOTH, accounts=(SHOP,), now=START)
+    planner = Planner(book_of, catalogue=catalogue, locations=BOTH, accounts=(SHOP,), now=START)
+    for row in rows:
+        planner.take(row)
+    for _ in planner.settle():
+        pass
+    return planner.plan()
 
 
 def problems(shelf: Shelf, *rows: Row) -> list[tuple[int, str, str]]:

@@ -4,7 +4,7 @@ Planning is done ahead, row by row, while the books go on being used; `Plan.stil
 when they are lent. What a row leaves out stays as it is: empty is not zero (lesson E9).
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Annotated
 
@@ -110,28 +110,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             if book is None or _has_moved(book, location):
                 return False
         return True
-
-
-def plan_import(
-    rows: Sequence[Row],
-    book_of: Callable[[Sku], Book | None],
-    *,
-    catalogue: Catalogue,
-    locations: Collection[LocationId],
-    accounts: Collection[AccountId],
-    recipes: Recipes | None = None,
-    now: datetime,
-) -> Plan:
-    """Check every row against the others, the catalogue and the books; change nothing.
-
-    Rows may come in any order: a stock row may name a SKU that a later row of the same import adds.
-    """
-    planner = Planner(book_of, catalogue=catalogue, locations=locations, accounts=accounts, recipes=recipes, now=now)
-    for row in rows:
-        planner.take(row)
-    for _ in planner.settle():
-        pass
-    return planner.plan()
 
 
 class Planner:

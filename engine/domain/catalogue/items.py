@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
 from typing import Annotated, Final, NewType, TypeVar
 
 import msgspec
@@ -134,12 +133,6 @@ def read_money(text: str) -> Money | None:
     """Read `12.50 EUR`, without needless zeros in front; None when it is not money."""
     found = _MONEY.fullmatch(text)
     return None if found is None else Money(f"{found[1]} {found[2]}")
-
-
-def split_money(money: Money) -> tuple[Decimal, str]:
-    """Return amount and currency."""
-    amount, _, currency = money.partition(" ")
-    return Decimal(amount), currency
 
 
 def _line(field: str, value: str, problems: Problems) -> str:

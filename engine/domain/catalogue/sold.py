@@ -126,7 +126,7 @@ def list_levels(known: Order, order: Order, recipes: Recipes) -> tuple[DemandLev
         for sold in sorted(sold_lines(order), key=_claimed_units)
         for sku, units in sold.parts
     }
-    ended = dict.fromkeys(claim for claim in (*known.hold_lines, *known.claims) if claim not in now)
+    ended = dict.fromkeys(claim for claim in known.claims if claim not in now)
     return (*(DemandLevel(line_id=line_id, sku=sku) for line_id, sku in ended), *now.values())
 
 
