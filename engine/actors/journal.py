@@ -12,7 +12,7 @@ import structlog
 import trio
 
 from engine.actors.projections import Projections
-from engine.domain.errors import AppendUnknown, JournalUnavailable
+from engine.domain.errors import AppendUnknown, Fenced, JournalUnavailable
 from engine.domain.events import Event
 from engine.ports import Clock, Frame, Store
 
@@ -27,24 +27,6 @@ _RETRY_SECONDS = 0.25
 def encode_events(events: Sequence[Event]) -> bytes:
     """Build a frame's payload: a msgpack array of tagged events."""
     return _ENCODER.encode(events)
-
-
-def encode_event(event: Event) -> bytes:
-    """Build the bytes of one event, as a frame has them one after the other."""
-    return _ENCODER.encode(event)
-
-
-def _build_payload(units: Sequence["_Unit"], events: Sequence[Event]) -> bytes:
-    if all(unit.encoded is None for unit in units):
-        return encode_events(events)
-    pieces = [_array_head(len(events))]
-    pieces += [unit.encoded or b"".join(map(encode_event, unit.events)) for unit in units]
-    return b"".join(pieces)
-
-
-def _array_head(count: int) -> bytes:
-    """Build the head of an array; source: the MessagePack specification, section "array format family"."""
-    return b"\xdd" + count.to_bytes(4, "big") if count > 0xFFFF else b"\xdc" + count.to_bytes(2, "big")
 
 
 def decode_events(frame: Frame) -> list[Event]:
@@ -71,8 +53,6 @@ class JournalListener(Protocol):
 class _Unit(NamedTuple):
     events: Sequence[Event]
     on_commit: Callable[[int], None] | None
-    encoded: bytes | None = None
-    """Its events as a frame has them, where somebody has taken the time before."""
 
 
 class _Gathered(NamedTuple):
@@ -118,13 +98,14 @@ class Journal:
         self._committing = False
         self._next: _Gathered | None = None
         """Gathered to be written at once, which the store could not."""
-        self._failure: AppendUnknown | None = None
+        self._failure: AppendUnknown | Fenced | None = None
         self._closing = False
         self._running = False
         self._ended = False
         self._recording: set[trio.Event] = set()
         self._work = trio.Event()
-        self._room = trio.Event()
+        self._room: trio.Event | None = None
+        """Set when there is room again; None: nobody waits for it."""
 
     @property
     def waiting_events(self) -> int:
@@ -139,22 +120,20 @@ class Journal:
     async def wait_room(self) -> None:
         """Wait while the backlog is at its limit: how a slow disk slows down whoever decides."""
         while not self.has_room:
+            if self._room is None:
+                self._room = trio.Event()
             await self._room.wait()
 
-    def enqueue(
-        self, events: Sequence[Event], on_commit: Callable[[int], None] | None, encoded: bytes | None = None
-    ) -> None:
+    def enqueue(self, events: Sequence[Event], on_commit: Callable[[int], None] | None) -> None:
         """Hand over one all-or-nothing unit; `on_commit(position)` runs when it is durable.
 
         A unit without events waits for all that was handed over before it: what it tells was decided on that.
-        `encoded` are the events through `encode_event`, one behind the other, where there are so many that encoding
-        them here would take long.
         """
         if not events and not self._waiting and not self._committing and self._next is None:
             if on_commit is not None:
                 on_commit(self.position)
             return
-        self._waiting.append(_Unit(events, on_commit, encoded))
+        self._waiting.append(_Unit(events, on_commit))
         self._waiting_events += len(events)
         self._work.set()
 
@@ -204,6 +183,7 @@ class Journal:
 
         Raises:
             AppendUnknown: nobody knows whether the last frame landed; the process must end.
+            Fenced: the store is another owner's; the process must end.
             JournalUnavailable: the store refused for longer than `stall_seconds_max`.
         """
         task_status.started()
@@ -238,9 +218,8 @@ class Journal:
             events += unit.events
         frame: Frame | None = None
         if events:
-            frame = Frame(
-                position=self.position + 1, written_at=self._clock.now(), payload=_build_payload(units, events)
-            )
+            payload = encode_events(events)
+            frame = Frame(position=self.position + 1, written_at=self._clock.now(), payload=payload)
         return _Gathered(units, events, frame)
 
     async def _commit(self, gathered: _Gathered) -> None:
@@ -262,8 +241,8 @@ class Journal:
                 return False
         except JournalUnavailable:
             return False  # tried again there, with patience
-        except AppendUnknown as unknown:
-            self._failure = unknown
+        except (AppendUnknown, Fenced) as failure:
+            self._failure = failure
             self._running = False
             return False
         self._note_written(gathered, gathered.frame, trio.current_time() - started)
@@ -273,9 +252,9 @@ class Journal:
         self.position = frame.position
         self._waiting_events -= len(gathered.events)
         self._listener.frame_committed(len(gathered.events), len(frame.payload), seconds)
-        if self.has_room:
+        if self._room is not None and self.has_room:
             self._room.set()
-            self._room = trio.Event()
+            self._room = None
         self._projections.committed(self.position, gathered.events)
 
     def _settle(self, gathered: _Gathered) -> None:

@@ -6,10 +6,11 @@ from typing import assert_never
 
 import trio
 
+from engine.actors.directory import Directory, placed_on
 from engine.actors.documents import Documents
 from engine.actors.journal import Journal
 from engine.actors.mailbox import Mailbox
-from engine.actors.shard import Directory, Look, Message, Rendezvous, Request, Shard, Slot, Together, placed_on
+from engine.actors.shard import Look, Message, Rendezvous, Request, Shard, Slot, Together
 from engine.actors.turn import Turn
 from engine.domain.catalogue.codes import Codes, name_by_id
 from engine.domain.commands import (
@@ -21,7 +22,6 @@ from engine.domain.commands import (
     Count,
     EndPurchase,
     LoseTransfer,
-    Observe,
     OpenStock,
     OrderPurchase,
     PlaceHold,
@@ -33,8 +33,18 @@ from engine.domain.commands import (
     ReleaseHold,
     Return,
     SendTransfer,
+    TakeSnapshot,
 )
-from engine.domain.events import BookEvent, Event, HoldRefused, PurchaseOrdered, SkuMerged, TransferSent, UnitsHeld
+from engine.domain.events import (
+    BookEvent,
+    Event,
+    HoldRefused,
+    PurchaseOrdered,
+    SkuMerged,
+    StockConfirmed,
+    TransferSent,
+    UnitsHeld,
+)
 from engine.domain.partition import shard_of
 from engine.domain.stock.book import Book
 from engine.domain.stock.filing import Paper
@@ -90,15 +100,6 @@ class Router:
         """Whether the SKU exists."""
         return sku in self.ledger_of(sku).books
 
-    def blank_ledgers(self) -> list[Ledger]:
-        """Return a ledger without books for each shard, to prepare new SKUs in."""
-        return [shard.ledger.blank() for shard in self._shards]
-
-    def adopt(self, ledgers: Sequence[Ledger]) -> None:
-        """Take over the new SKUs of such ledgers, while all shards lend their books."""
-        for shard, ledger in zip(self._shards, ledgers, strict=True):
-            shard.ledger.adopt(ledger)
-
     def account_of(self, hold_id: HoldId) -> AccountId | None:
         """Return the account a hold was placed for; None for an unknown id."""
         placed = self._directory.get(hold_id)
@@ -127,6 +128,11 @@ class Router:
             self._documents.note((Paper.PURCHASE, event.purchase_order), (event.sku,))
         elif isinstance(event, TransferSent):
             self._documents.note((Paper.TRANSFER, event.transfer), (event.sku,))
+
+    def confirm(self, event: StockConfirmed) -> None:
+        """Replay an event that many books have a row in."""
+        for sku, quantity in event.rows:
+            self.ledger_of(sku).confirm(event, sku, quantity)
 
     async def submit(self, command: Command, slot: Slot | None) -> None:
         """Bring a command to its owner, waiting while that one's inbox is full."""
@@ -183,7 +189,7 @@ class Router:
                 return first.skus if first.skus == asked.skus else tuple(sorted({*first.skus, *asked.skus}))
             case CommitHold(hold_id=hold_id) | ReleaseHold(hold_id=hold_id):
                 return self.skus_of(hold_id)
-            case RecordOrder():
+            case RecordOrder() | TakeSnapshot():
                 return command.skus
             case OrderPurchase():
                 return self._documents.note((Paper.PURCHASE, command.purchase_order), command.skus)
@@ -197,7 +203,6 @@ class Router:
                 | Return(sku=sku)
                 | ChangeState(sku=sku)
                 | Count(sku=sku)
-                | Observe(sku=sku)
                 | ReceiveTransfer(sku=sku)
                 | LoseTransfer(sku=sku)
                 | Reallocate(sku=sku)

@@ -9,22 +9,23 @@ last one to arrive, and goes on when that has decided.
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import NamedTuple, Protocol, get_args
 
 import msgspec
 import trio
 
+from engine.actors.directory import Directory, Placed, placed_on, placed_on_one
 from engine.actors.documents import Documents, document_of
 from engine.actors.journal import Journal
 from engine.actors.mailbox import Mailbox
 from engine.domain.availability import Availability
 from engine.domain.commands import Answer, Command, OrderPurchase, PlaceHold, Refusal, SendTransfer
-from engine.domain.events import BookEvent, Event, OrderRecorded, RecipeSet, UnitsHeld
+from engine.domain.events import BookEvent, DecidedEvent, Event, RecipeSet, UnitsHeld
 from engine.domain.stock.book import Book
 from engine.domain.stock.holds import grant_plain
 from engine.domain.stock.ledger import Handled, Ledger, handle
 from engine.domain.units import EPOCH, AccountId, HoldId, LocationId, Sku
+from engine.machines.untold import Untold
 from engine.ports import Clock
 
 _NOT_REMEMBERED = frozenset({"BUSY", "NOSUCHSKU", "RETIRED"})
@@ -91,28 +92,19 @@ class Rendezvous:
         await self._decided.wait()
 
 
-class Placed(msgspec.Struct, frozen=True, gc=False):
-    """Where a hold is found: its id alone says nothing."""
-
-    skus: tuple[Sku, ...]
-    account: AccountId
-
-
-@lru_cache(maxsize=1 << 16)
-def _placed_on_one(sku: Sku, account: AccountId) -> Placed:
-    return Placed((sku,), account)
-
-
-def placed_on(skus: tuple[Sku, ...], account: AccountId) -> Placed:
-    """Return the entry of a hold; those over one SKU share theirs, for there are millions of them."""
-    return _placed_on_one(skus[0], account) if len(skus) == 1 else Placed(skus, account)
-
-
-Directory = dict[HoldId, Placed]
 Message = Request | Look | Rendezvous
 Enqueue = Callable[[Sequence[Event], Callable[[int], None]], None]
 """`Journal.enqueue` or, where more is to come in the same step, `Journal.add`."""
 _BOOK_EVENTS = get_args(BookEvent)
+
+
+class Owned(NamedTuple):
+    """The book of a SKU that exists, and the shard that owns it: neither is ever replaced by another."""
+
+    shard: "Shard"
+    book: Book
+    placed: Placed
+    """Where plain holds of the SKU for one account are found."""
 
 
 class Outlet(Protocol):
@@ -126,7 +118,7 @@ class Outlet(Protocol):
 class ShardListener(Protocol):
     """What telemetry wants to know."""
 
-    def decided(self, command: Command, answer: Answer, events: Sequence[BookEvent | OrderRecorded]) -> None:
+    def decided(self, command: Command, answer: Answer, events: Sequence[DecidedEvent]) -> None:
         """Report one decision."""
         ...
 
@@ -187,9 +179,11 @@ class Shard:
         self._events: list[Event] = []
         self._granted: list[UnitsHeld] = []
         """Those of the events that are plain holds, to be reported."""
+        self._untold = Untold()
+        """Books that they changed."""
         self._answers: list[tuple[Slot, object]] = []
         self._rest = trio.CancelScope()
-        """Around the wait for work; its deadline is when something runs out..."""
+        """Around the wait for work; its deadline is when there is something to do without..."""
         self._rest_until: datetime | None = None
         """...as the clock says it."""
         self._is_waiting = False
@@ -215,7 +209,6 @@ class Shard:
                         self._now = self._clock.now()
             self._forget_old()
             self._hand_over(self._journal.enqueue)
-            await trio.lowlevel.checkpoint()
 
     # -- in a turn: no checkpoint from `begin_step` to `end_step`
 
@@ -230,25 +223,23 @@ class Shard:
         self._now = now
         self._lapse(self.ledger)
 
+    def own(self, sku: Sku, account: AccountId) -> Owned | None:
+        """Return what plain holds of a SKU of ours for an account need; None: there is no such SKU yet."""
+        book = self.ledger.books.get(sku)
+        return None if book is None else Owned(self, book, placed_on_one(sku, account))
+
     def grant_plain(
-        self,
-        hold_id: HoldId,
-        sku: Sku,
-        quantity: int,
-        expires_at: datetime | None,
-        account: AccountId,
-        locations: Sequence[LocationId],
+        self, owned: Owned, hold_id: HoldId, quantity: int, expires_at: datetime | None, locations: Sequence[LocationId]
     ) -> UnitsHeld | None:
         """Grant a plain hold of an id that the directory does not know; None: nothing was done."""
-        book = self.ledger.books.get(sku)
-        if book is None:
-            return None
-        held = grant_plain(book, hold_id, quantity, expires_at, account, locations, self._now)
+        _, book, placed = owned
+        held = grant_plain(book, hold_id, quantity, expires_at, placed.account, locations, self._now)
         if held is not None:
             self.ledger.hold(book, held)
+            self._untold.hold(book, held.parts[0][0], self._now)
             self._events.append(held)
             self._granted.append(held)
-            self._directory[hold_id] = _placed_on_one(sku, account)
+            self._directory[hold_id] = placed
         return held
 
     def decide(self, request: Request) -> None:
@@ -256,11 +247,14 @@ class Shard:
         self._decide(request, self._own)
 
     def end_step(self) -> None:
-        """Add what was decided to what the journal is to commit, and wait for what runs out next."""
+        """Add what was decided to what the journal is to commit; `rest` follows."""
         self.stepping = False
-        self._forget_old()
         self._hand_over(self._journal.add)
-        if self.ledger.next_due_at != self._rest_until:
+
+    def rest(self) -> None:
+        """See to what nobody waits for, when the step has been committed or will be."""
+        self._forget_old()
+        if self._find_due() != self._rest_until:
             self._rest.deadline = self._find_deadline()
 
     # -- a step
@@ -272,13 +266,19 @@ class Shard:
         with trio.CancelScope(deadline=self._find_deadline()) as self._rest:
             self._is_waiting = True
             try:
+                await trio.lowlevel.checkpoint()
                 await self.inbox.wait()
             finally:
                 self._is_waiting = False
 
+    def _find_due(self) -> datetime | None:
+        """Say when there is something to do that nobody asks for: holds run out, levels are to be told."""
+        runs_out_at, tell_at = self.ledger.next_due_at, self._untold.due_at
+        return min(runs_out_at, tell_at) if runs_out_at is not None and tell_at is not None else runs_out_at or tell_at
+
     def _find_deadline(self) -> float:
-        """Say when something runs out, in trio's time."""
-        due_at = self._rest_until = self.ledger.next_due_at
+        """Say when that is, in trio's time."""
+        due_at = self._rest_until = self._find_due()
         if due_at is None:
             return math.inf
         return trio.current_time() + max(0.0, (due_at - self._clock.now()).total_seconds())
@@ -288,7 +288,7 @@ class Shard:
         taken = self._taken_since(command, request.skus) if isinstance(command, PlaceHold) else None
         handled = handle(owner, command, request.skus, self._now) if taken is None else Handled([], taken)
         events, answer = handled.events, handled.answer
-        self._events += events
+        self._add(events)
         self._listener.decided(command, answer, events)
         if request.slot is not None:
             self._answers.append((request.slot, answer))
@@ -354,7 +354,7 @@ class Shard:
                 self._show(look)
             case Together(run=run, slot=slot):
                 events, answer = run(self._now)
-                self._events.extend(events)
+                self._add(events)
                 self._answers.append((slot, answer))
                 # whoever derives the levels of bundles has not kept those of SKUs that were no components until now
                 also = [sku for event in events if isinstance(event, RecipeSet) for sku, _ in event.components]
@@ -364,28 +364,36 @@ class Shard:
     def _lapse(self, ledger: Ledger) -> None:
         if ledger.is_due(self._now):
             events = ledger.lapse(self._now)
-            self._events.extend(events)
+            self._add(events)
             self._listener.lapsed(events)
+
+    def _add(self, events: Sequence[Event]) -> None:
+        """Add what was decided, but for plain holds: the levels that it changed are told with its commit."""
+        self._events.extend(events)
+        for event in events:
+            if isinstance(event, _BOOK_EVENTS):
+                self._untold.change(self._owner(event.sku).books[event.sku], self._now)
 
     def _hand_over(self, enqueue: Enqueue, also: Sequence[Sku] = ()) -> None:
         """Give the journal what was decided, with what is to happen when it is durable.
 
         `also`: SKUs whose levels are to be told besides those that changed.
         """
-        if not self._events and not self._answers:
+        events, answers, granted = self._events, self._answers, self._granted
+        for sku in also:
+            self._untold.change(self._owner(sku).books[sku], self._now)
+        changed = self._untold.take(self._now)
+        if not events and not answers and not changed:
             return
-        if self._granted:
-            self._listener.granted(self._granted)
-            self._granted = []
-        events, answers, now = self._events, self._answers, self._now
-        self._events, self._answers = [], []
-        touched = {event.sku: None for event in events if isinstance(event, _BOOK_EVENTS)} | dict.fromkeys(also)
+        self._events, self._answers, self._granted = [], [], []
+        if granted:
+            self._listener.granted(granted)
         # The position is known only at the commit, so availability is copied now and stamped then.
-        levels = [(sku, self._owner(sku).books[sku].levels()) for sku in touched]
+        levels = [(sku, book.levels(), at) for sku, (book, at) in changed.items()]
 
         def committed(position: int) -> None:
-            for sku, atp in levels:
-                self._outlet.availability(Availability(sku=sku, position=position, atp=atp, changed_at=now))
+            for sku, atp, at in levels:
+                self._outlet.availability(Availability(sku=sku, position=position, atp=atp, changed_at=at))
             for slot, answer in answers:
                 slot.resolve(answer)
 

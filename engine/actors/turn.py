@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from engine.actors.directory import Directory
 from engine.actors.journal import Journal
-from engine.actors.shard import Directory, Request, Shard
+from engine.actors.shard import Owned, Request, Shard
 from engine.domain.events import UnitsHeld
 from engine.domain.partition import shard_of
 from engine.domain.units import EPOCH, AccountId, HoldId, LocationId, Sku
@@ -46,13 +47,16 @@ class Turn:
         self._is_open = self._journal.stalled is None and self._journal.has_room
         self._decided = 0
 
+    def own(self, sku: Sku, account: AccountId) -> Owned | None:
+        """Return what plain holds of a SKU for an account need, to be kept; None: there is no such SKU yet."""
+        return self._shards[shard_of(sku, len(self._shards))].own(sku, account)
+
     def grant_plain(
         self,
+        owned: Owned,
         hold_id: HoldId,
-        sku: Sku,
         quantity: int,
         expires_at: datetime | None,
-        account: AccountId,
         locations: Sequence[LocationId],
     ) -> UnitsHeld | None:
         """Grant a plain hold (`engine.domain.stock.holds.grant_plain`) of a new id; None: nothing was done.
@@ -61,11 +65,11 @@ class Turn:
         """
         if not self._is_open or hold_id in self._directory:
             return None
-        shard = self._shards[shard_of(sku, len(self._shards))]
+        shard = owned.shard
         if not (shard.stepping or self._enter(shard)):
             return None
         self._decided += 1
-        return shard.grant_plain(hold_id, sku, quantity, expires_at, account, locations)
+        return shard.grant_plain(owned, hold_id, quantity, expires_at, locations)
 
     def decide(self, request: Request) -> bool:
         """Decide a command if one shard owns all its SKUs and rests; its slot is resolved when that is durable."""
@@ -100,7 +104,9 @@ class Turn:
                 each()
 
         self._journal.add((), tell)
-        self._journal.commit_soon()
+        self._journal.commit_soon()  # those who wait have their answers now, if the store is quick
+        for shard in entered:
+            shard.rest()
 
     def _enter(self, shard: Shard) -> bool:
         if not shard.at_rest:

@@ -83,16 +83,49 @@ class Lastunit:
         return int(self._client.info("stock")["holds_open"])
 
 
+class LastunitOnPostgres(Lastunit):
+    """The same, with its journal at the server that the row locks are measured on."""
+
+    name = "lastunit on postgresql"
+
+
+@contextlib.contextmanager
+def run_lastunit_on(server: "Postgres", folder: Path) -> Iterator[LastunitOnPostgres]:
+    """Start a daemon with its journal at a server and give it stock."""
+    store = f'kind = "postgres"\n[store.postgres]\nhost = "{server.folder}"\ndatabase = "postgres"\nuser = "bench"\n'
+    config = _write_config(folder, store)
+    command = [sys.executable, "-m", "ops.cli.main", "store", "migrate", "--config", str(config)]
+    subprocess.run(command, check=True, capture_output=True)
+    with _running(config) as process:
+        yield LastunitOnPostgres(process.pid, folder / "data" / "lastunit.sock")
+
+
 @contextlib.contextmanager
 def run_lastunit(folder: Path) -> Iterator[Lastunit]:
     """Start a daemon on the embedded store and give it stock."""
+    with _running(_write_config(folder)) as process:
+        yield Lastunit(process.pid, folder / "data" / "lastunit.sock")
+
+
+def _write_config(folder: Path, store: str = "") -> Path:
     config = folder / "lastunit.toml"
-    config.write_text('[node]\nlog_level = "warning"\n[gateway]\nenabled = false\n[[locations]]\nid = "main"\n')
+    text = f'[node]\nlog_level = "warning"\n[store]\n{store}[gateway]\nenabled = false\n[[locations]]\nid = "main"\n'
+    config.write_text(text)
+    return config
+
+
+@contextlib.contextmanager
+def _running(config: Path) -> "Iterator[subprocess.Popen[bytes]]":
     command = [sys.executable, "-m", "ops.cli.main", "run", "--config", str(config)]
     process = subprocess.Popen(command)
-    socket = folder / "data" / "lastunit.sock"
+    socket = config.parent / "data" / "lastunit.sock"
     try:
-        client = redis.Redis(unix_socket_path=str(socket), protocol=3, decode_responses=True)
+        client = redis.Redis(
+            unix_socket_path=str(socket),
+            protocol=3,
+            decode_responses=True,
+            socket_timeout=_START_SECONDS,  # past its own five seconds it would ask again, on another connection
+        )
         _wait_for(client)
         names = ["HOT", *(f"{number:012}" for number in range(SKUS))]
         rows = ",".join(f'{{"kind":"sku","sku":"K-{name}"}}' for name in names)
@@ -100,7 +133,7 @@ def run_lastunit(folder: Path) -> Iterator[Lastunit]:
         client.execute_command("IMPORT", "STAGE", "bench", f"[{rows},{stock}]")  # type: ignore[no-untyped-call]
         client.execute_command("IMPORT", "APPLY", "bench")  # type: ignore[no-untyped-call]
         client.close()
-        yield Lastunit(process.pid, socket)
+        yield process
     finally:
         _end(process)
 
@@ -189,16 +222,17 @@ class Postgres:
 
     def __init__(self, binaries: Path, folder: Path, seconds: float) -> None:
         """Measure a running server."""
+        self.folder = folder
+        """Of its unix socket."""
         self._binaries = binaries
-        self._folder = folder
         self._seconds = max(1, round(seconds))
         (folder / "hold.sql").write_text(_TRANSACTION)
 
     def measure(self, load: Load, *, hot: bool, run: str) -> Measured:  # noqa: ARG002
         """Run transactions for some seconds and count their rows; `load` and `run` mean nothing here."""
         before = self._count()
-        command = [str(self._binaries / "pgbench"), "-h", str(self._folder), "-U", "bench", "-n", "-c", "16", "-j", "2"]
-        command += ["-T", str(self._seconds), "-f", str(self._folder / "hold.sql"), "postgres"]
+        command = [str(self._binaries / "pgbench"), "-h", str(self.folder), "-U", "bench", "-n", "-c", "16", "-j", "2"]
+        command += ["-T", str(self._seconds), "-f", str(self.folder / "hold.sql"), "postgres"]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60 + self._seconds)
         found = dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
         per_second = float(found["tps"].split()[0])
@@ -207,7 +241,7 @@ class Postgres:
         return Measured(per_second, float(found["latency average"].split()[0]), None)
 
     def _count(self) -> int:
-        command = [str(self._binaries / "psql"), "-h", str(self._folder), "-U", "bench", "-Atc"]
+        command = [str(self._binaries / "psql"), "-h", str(self.folder), "-U", "bench", "-Atc"]
         done = subprocess.run(
             [*command, "SELECT count(*) FROM holds", "postgres"], capture_output=True, text=True, check=True
         )

@@ -29,7 +29,7 @@ _SHOWN_MAX = 80
 _SKUS_MAX = 1 << 16
 """SKUs that are not read again: the text has been checked, and all holds of a SKU share it."""
 _REMEMBERED_MAX = 1024
-"""Quantities and times to live that are not read again; the commands of one read have their `now` in common."""
+"""Quantities and times to live that are not read again."""
 
 
 def bad(what: str, value: bytes | str, rule: str) -> ErrorReply:
@@ -91,13 +91,19 @@ def quantity(value: bytes) -> int:
 
 
 @lru_cache(maxsize=_REMEMBERED_MAX)
-def expiry(value: bytes, now: datetime, seconds_max: float) -> datetime | None:
+def time_to_live(value: bytes, seconds_max: float) -> timedelta | None:
     """Read a time to live: whole seconds, or NEVER (None)."""
     if value.upper() == b"NEVER":
         return None
     if not value.isdigit() or len(value) > 10 or not 1 <= int(value) <= seconds_max:
         raise bad("ttl-seconds", value, f"must be NEVER or a whole number from 1 to {seconds_max:.0f}")
-    return now + timedelta(seconds=int(value))
+    return timedelta(seconds=int(value))
+
+
+def expiry(value: bytes, now: datetime, seconds_max: float) -> datetime | None:
+    """Read a time to live from `now` on as the instant at which it is over; NEVER is None."""
+    lives = time_to_live(value, seconds_max)
+    return None if lives is None else now + lives
 
 
 @lru_cache(maxsize=_SKUS_MAX)

@@ -41,7 +41,7 @@ class Connection:
         """Bytes since the last whole command."""
         self.busy = False
         """A read of it is being handled or answered: no other one is begun."""
-        self.rest = memoryview(b"")
+        self.rest: bytes | memoryview = b""
         """Replies that the kernel has not taken yet."""
         self.closed = False
         """Whether `close` was called."""
@@ -70,10 +70,14 @@ class Connection:
             OSError: the connection is lost.
         """
         try:
-            self.rest = self.rest[self.socket.send(self.rest) :]
+            sent = self.socket.send(self.rest)
         except BlockingIOError:
             return False
-        return not self.rest
+        if sent == len(self.rest):
+            self.rest = b""
+            return True
+        self.rest = memoryview(self.rest)[sent:]
+        return False
 
     async def swallow(self) -> None:
         """Read until the client has closed its end, and look at none of it.

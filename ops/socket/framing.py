@@ -30,7 +30,9 @@ def parse(connection: Connection, data: bytes) -> Iterator[object]:
         which the client is to be thrown out.
     """
     reader = connection.reader
-    pieces, connection.held = cut(connection.held + data)
+    if connection.held:
+        data = connection.held + data
+    pieces, connection.held = cut(data)
     try:
         for piece in pieces:
             problem = None if reader.has_data() else refusal_of(piece)

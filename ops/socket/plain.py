@@ -6,6 +6,7 @@ What is not that plain, or not granted, is left to the road of every command (`o
 from datetime import datetime
 from typing import Final
 
+from engine.actors.shard import Owned
 from engine.domain.events import Part
 from engine.domain.units import DIRECT, EPOCH, Sku
 from ops.node import Node
@@ -20,10 +21,10 @@ _ASKS_MAX: Final = 1 << 14
 class _Ask:
     """All HOLDs of one SKU and quantity, and the lines of the reply to the last of them."""
 
-    __slots__ = ("lines", "parts", "protocol", "quantity", "sku")
+    __slots__ = ("lines", "owned", "parts", "protocol", "quantity")
 
-    def __init__(self, sku: Sku, quantity: int) -> None:
-        self.sku = sku
+    def __init__(self, owned: Owned, quantity: int) -> None:
+        self.owned = owned
         self.quantity = quantity
         self.protocol = 0
         self.parts: tuple[Part, ...] = ()
@@ -65,9 +66,9 @@ class PlainHolds:
             hold_id = read.hold_id(spelt_id)
         except (ErrorReply, AttributeError, TypeError):  # not what they should be, or no bytes: that is told elsewhere
             return None
-        if self._codes.active and self._is_renamed(ask.sku):
+        if ask is None or (self._codes.active and self._is_renamed(ask.owned.book.sku)):
             return None
-        held = self._turn.grant_plain(hold_id, ask.sku, ask.quantity, self._expires_at, DIRECT, self._locations)
+        held = self._turn.grant_plain(ask.owned, hold_id, ask.quantity, self._expires_at, self._locations)
         if held is None:
             return None
         self.granted += 1
@@ -80,8 +81,13 @@ class PlainHolds:
             ask.parts, ask.protocol = held.parts, protocol
         return b"%s%d\r\n%s%s%s" % (self._before, len(spelt_id), spelt_id, self._after, ask.lines)
 
-    def _read(self, sku: bytes, quantity: bytes) -> _Ask:
-        ask = _Ask(read.sku(sku), read.quantity(quantity))
+    def _read(self, sku: bytes, quantity: bytes) -> _Ask | None:
+        """Read SKU and quantity; None: there is no such SKU yet."""
+        owned = self._turn.own(read.sku(sku), DIRECT)
+        units = read.quantity(quantity)
+        if owned is None:
+            return None
+        ask = _Ask(owned, units)
         if len(self._asks) >= _ASKS_MAX:
             self._asks.clear()
         self._asks[sku, quantity] = ask

@@ -62,7 +62,7 @@ def _add(parts: list[bytes], value: object, protocol: int) -> None:
             else:
                 _add_bulk(parts, text)
         case datetime():
-            _add_bulk(parts, instant_text(value).encode())
+            parts.append(encode_instant(value))
         case ErrorReply():
             parts.append(b"-%s\r\n" % _one_line(str(value)).encode("utf-8", "replace"))
         case Mapping():
@@ -85,6 +85,11 @@ def _add_bulk(parts: list[bytes], data: bytes) -> None:
 def _one_line(text: str) -> str:
     """An error reply ends at the first line break; a caller's text must not forge a second reply."""
     return text.replace("\r", "\\r").replace("\n", "\\n")
+
+
+def encode_instant(instant: datetime) -> bytes:
+    """Build the reply of an instant, which has 27 characters."""
+    return b"$27\r\n%s\r\n" % instant_text(instant).encode()
 
 
 def instant_text(instant: datetime) -> str:

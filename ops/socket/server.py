@@ -222,10 +222,10 @@ class CommandServer:
             if attended == _READS_MAX or self._turn.is_full:
                 more = True
                 break
+        self._turn.end()
         if self._plain.granted:
             self._listener.command_received("hold", self._plain.granted)
             self._plain.granted = 0
-        self._turn.end()
         return more
 
     def _read(self, connection: Connection, nursery: trio.Nursery) -> None:
@@ -323,7 +323,7 @@ class CommandServer:
 
     def _answer(self, connection: Connection, data: bytes) -> None:
         """Send the replies to a read. In the step of whoever commits: must not block."""
-        connection.rest = memoryview(data)
+        connection.rest = data
         self._send_more(connection)
 
     def _send_more(self, connection: Connection) -> None:
@@ -337,7 +337,8 @@ class CommandServer:
             return
         if sent:
             connection.busy = False
-            self._slow.pop(connection, None)
+            if self._slow:
+                self._slow.pop(connection, None)
             connection.watch(selectors.EVENT_READ)
             return
         if len(connection.rest) < left or connection not in self._slow:
@@ -367,7 +368,7 @@ class CommandServer:
         Raises:
             OSError: the connection is lost.
         """
-        connection.rest = memoryview(await replies.wait())
+        connection.rest = await replies.wait()
         with trio.CancelScope() as patience:
             while connection.rest and not connection.send_nowait():
                 patience.deadline = trio.current_time() + self._settings.send_seconds_max

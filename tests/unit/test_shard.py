@@ -254,3 +254,17 @@ async def test_an_id_that_was_asked_for_in_vain_is_given_to_one_hold_only(autoju
         codes = sorted(answer.code if isinstance(answer, Refusal) else type(answer).__name__ for answer in answers[1:])
         assert codes == ["CONFLICT", "Granted"]
         assert sum(engine.figures(sku)[2] for sku in (one, other)) == 1
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+async def test_a_hold_of_several_skus_is_one_frame_however_small_frames_are(
+    autojump_clock: MockClock, shards: int
+) -> None:
+    """A crash keeps all of its lines or none."""
+    async with Engine(shards=shards, entries_max=1).checked() as engine:
+        skus = skus_apart(3)
+        await engine.stock(**dict.fromkeys(skus, 5))
+        await engine.ask(hold(engine, "h", *((sku, 1) for sku in skus)))
+        assert [(position, event.sku) for position, event in engine.events if isinstance(event, UnitsHeld)] == [
+            (engine.journal.position, sku) for sku in skus
+        ]

@@ -11,9 +11,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from engine.actors.router import Waiter
 from engine.actors.shard import Request
 from engine.domain.commands import Granted, PlaceHold, Refusal, ReleaseHold
-from engine.domain.errors import AppendUnknown
+from engine.domain.errors import AppendUnknown, Fenced
 from engine.domain.events import HoldExpired, UnitsHeld
 from engine.domain.units import DIRECT, HoldId, Sku
+from engine.machines.untold import PLENTY_UNITS, TOLD_WITHIN
 from ops.telemetry.metrics import Telemetry
 from tests.fakes.books import BOTH, HERE, A, place_hold
 from tests.fakes.clocks import START, HandClock, NoonClock
@@ -24,7 +25,8 @@ from tests.fakes.stores import QuickStore, SlowStore
 def grant(engine: Engine, hold: str, sku: Sku = A, units: int = 1, seconds: float | None = None) -> UnitsHeld | None:
     """Ask for a plain hold in the turn that is open."""
     expires_at = place_hold(seconds=seconds, now=engine.router.turn.now).expires_at
-    return engine.router.turn.grant_plain(HoldId(hold), sku, units, expires_at, DIRECT, BOTH)
+    owned = engine.router.turn.own(sku, DIRECT)
+    return owned and engine.router.turn.grant_plain(owned, HoldId(hold), units, expires_at, BOTH)
 
 
 def begin(engine: Engine) -> None:
@@ -176,6 +178,58 @@ async def test_a_shard_that_slept_wakes_when_a_hold_of_a_turn_runs_out(autojump_
         assert [event.hold_id for _, event in engine.events if isinstance(event, HoldExpired)] == ["short", "long"]
 
 
+async def test_what_runs_low_is_told_with_its_commit_and_what_does_not_within_a_moment(
+    autojump_clock: MockClock,
+) -> None:
+    """Levels are told after a rest, then once for all plain holds of a while: the shard's own task sees to the last."""
+    async with Engine(QuickStore()).checked() as engine:
+        await engine.stock(A=PLENTY_UNITS + 3)
+        await wait_all_tasks_blocked()
+        engine.told.clear()
+
+        def sell(name: str) -> list[int]:
+            begin(engine)
+            assert grant(engine, name) is not None
+            engine.router.turn.end()
+            return [units for each in engine.told for _, units in each.atp]
+
+        at = engine.clock.now()
+        assert sell("first") == [PLENTY_UNITS + 2]
+        assert sell("next") == [PLENTY_UNITS + 2], "enough is left: it waits"
+        assert sell("other") == [PLENTY_UNITS + 2]
+        await trio.sleep(TOLD_WITHIN.total_seconds() - 0.001)
+        assert len(engine.told) == 1
+        await trio.sleep(0.002)
+        assert len(engine.told) == 2
+        last = engine.told[-1]
+        assert (last.atp, last.position) == (((HERE, PLENTY_UNITS),), engine.journal.position)
+        assert last.changed_at == at, "of the first hold that nobody was told of"
+        assert sell("low")[2:] == [PLENTY_UNITS - 1]
+        assert sell("lower")[2:] == [PLENTY_UNITS - 1, PLENTY_UNITS - 2]
+
+
+async def test_levels_that_waited_are_told_when_they_are_durable(autojump_clock: MockClock) -> None:
+    """Law 2: what the telling step sees may be on its way to the disk still."""
+    store = SlowStore()
+    store.open()
+    async with Engine(store).checked() as engine:
+        await engine.stock(A=1000)
+        begin(engine)
+        assert grant(engine, "first") is not None
+        engine.router.turn.end()
+        await wait_all_tasks_blocked()
+        engine.told.clear()
+        store.shut()
+        begin(engine)
+        assert grant(engine, "next") is not None
+        engine.router.turn.end()
+        await trio.sleep(10)
+        assert engine.told == []
+        store.open()
+        await wait_all_tasks_blocked()
+        assert [(each.atp, each.position) for each in engine.told] == [(((HERE, 998),), engine.journal.position)]
+
+
 async def test_a_full_or_stalled_journal_takes_no_turn(autojump_clock: MockClock) -> None:
     store = QuickStore()
     async with Engine(store, entries_max=1).checked() as engine:
@@ -220,15 +274,22 @@ async def test_what_a_quick_disk_refuses_is_tried_again_with_patience(autojump_c
         assert told == ["h", "i"]
 
 
-async def test_an_append_of_unknown_outcome_in_a_turn_ends_the_journal(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize(
+    "failure",
+    [AppendUnknown("connection lost"), Fenced("the store", epoch=1, newest=2, owner="another")],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_an_append_of_unknown_outcome_or_by_a_replaced_owner_in_a_turn_ends_the_journal(
+    autojump_clock: MockClock, failure: Exception
+) -> None:
     """As in its task: nobody is answered, and nothing more is written."""
     store = QuickStore()
     told: list[str] = []
-    with pytest.RaisesGroup(AppendUnknown):
+    with pytest.RaisesGroup(type(failure)):
         async with Engine(store).running() as engine:
             await engine.stock(A=3)
             frames = len(store.frames)
-            store.fault = lambda: AppendUnknown("connection lost")
+            store.fault = lambda: failure
             begin(engine)
             assert grant(engine, "h") is not None
             engine.router.turn.when_durable(lambda: told.append("h"))
