@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import trio
 
-from engine.domain.errors import AppendUnknown
+from engine.domain.errors import AppendUnknown, Fenced
 from engine.ports import Found, Frame
 
 _SEARCHED_MAX = 1000
@@ -14,13 +14,30 @@ _SEARCHED_MAX = 1000
 class MemoryStore:
     """A store whose frames outlive the daemon object, so that a simulated crash can be recovered from."""
 
-    def __init__(self, frames: list[Frame] | None = None) -> None:
-        """Keep frames in the caller's list, or in a new one."""
+    def __init__(self, frames: list[Frame] | None = None, owners: list[str] | None = None) -> None:
+        """Keep frames and owners in the caller's lists, or in new ones.
+
+        Args:
+            frames: in order, from position 1 on.
+            owners: who has claimed it, epoch 1 first. None: nobody else ever will, and no claim is needed to write.
+        """
         self.frames: list[Frame] = [] if frames is None else frames
+        self.owners: list[str] = ["its only user"] if owners is None else owners
+        self._epoch = 1 if owners is None else 0
+
+    async def claim(self, owner: str) -> int:
+        """Become the owner; nobody here can tell whether another one lives."""
+        await trio.lowlevel.checkpoint()
+        self.owners.append(owner)
+        self._epoch = len(self.owners)
+        return self._epoch
 
     async def append(self, frame: Frame) -> None:
         """Append; a checkpoint first, as a disk would be one."""
         await trio.lowlevel.checkpoint()
+        if self._epoch == 0 or self._epoch != len(self.owners):
+            owner = self.owners[-1] if self.owners else ""
+            raise Fenced("the store", epoch=self._epoch, newest=len(self.owners), owner=owner)
         if frame.position != len(self.frames) + 1:
             raise AppendUnknown(f"frame {frame.position} after frame {len(self.frames)}: another writer is at work")
         self.frames.append(frame)

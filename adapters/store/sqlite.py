@@ -5,36 +5,23 @@ while the disk has been quick lately: the hand-over costs about as much as the s
 stall the loop. What the log holds is moved to the database beside the commits (`checkpoints`).
 """
 
-import fcntl
 import os
 import sqlite3
 import time
-import zlib
 from collections import deque
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import trio
 
 from adapters.store.checkpoints import CheckpointListener, Checkpoints
-from engine.domain.errors import AppendUnknown, JournalError, JournalUnavailable, StoreCorrupt, StoreInUse
-from engine.domain.units import EPOCH
+from adapters.store.claims import PARTITION, Claim
+from adapters.store.sqlite_file import build_row, checked, claim, claims, prepare, read, take_lock, translate
+from engine.domain.errors import AppendUnknown, Fenced, JournalError, StoreCorrupt
 from engine.ports import Found, Frame
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS frames (
-    position INTEGER PRIMARY KEY,
-    written_at INTEGER NOT NULL,
-    digest INTEGER NOT NULL,
-    payload BLOB NOT NULL
-) STRICT
-"""
-_SCHEMA_VERSION: Final = 1
-_APPLICATION_ID: Final = 0x6C756E74
-"""`lunt`: tells our file from any other SQLite database."""
 _BUSY_SECONDS: Final = 2.0
 _INLINE_BYTES_MAX: Final = 512 * 1024
 """Larger frames always go to the thread: writing them alone takes some milliseconds."""
@@ -44,8 +31,10 @@ _SYNCS: Final = 15
 """Commits whose middle one is the pace of the disk. A mean would follow every hiccup of a shared machine."""
 _STALL_SECONDS: Final = 0.02
 """After one this slow the next goes to the thread, whatever those before it took."""
-_REFUSED: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY})
-"""Primary result codes after which SQLite has rolled back for certain."""
+_APPEND: Final = f"""
+INSERT INTO frames SELECT ?, ?, ?, ? WHERE (SELECT max(epoch) FROM owners WHERE partition = {PARTITION}) = ?
+"""  # noqa: S608 - nothing of a caller's is in it
+"""Writes nothing for an owner that was replaced."""
 
 _SEARCHED_MAX: Final = 1024
 """Frames in one step of a search: between steps it can be given up and holds up no checkpoint."""
@@ -71,11 +60,18 @@ class SqliteStore:
         self._inline_seconds_max = inline_seconds_max
         self._syncs: deque[float] = deque(maxlen=_SYNCS)
         self._checkpoints = Checkpoints(path, listener)
-        self._last = int(connection.execute("SELECT coalesce(max(position), 0) FROM frames").fetchone()[0])
+        self._last = 0
+        self._epoch = 0
+        """Of our claim; 0: we never made one, and may not write."""
         self._closed = False
         self._searcher: sqlite3.Connection | None = None
         """For searches alone, so that none stands between the writer and its commit."""
         self._searching = trio.CapacityLimiter(1)
+
+    @property
+    def place(self) -> str:
+        """The store as messages name it."""
+        return str(self.path)
 
     @property
     def sync_seconds(self) -> float:
@@ -102,6 +98,14 @@ class SqliteStore:
             and not self._checkpoints.committing.locked()
         )
 
+    async def claim(self, owner: str) -> int:
+        """Become the owner (`engine.ports.Store.claim`): the lock says that no other process is."""
+        return await trio.to_thread.run_sync(self._claim, owner)
+
+    async def claims(self, limit: int) -> list[Claim]:
+        """Read the newest claims, the newest first."""
+        return await trio.to_thread.run_sync(claims, self._connection, limit)
+
     async def append(self, frame: Frame) -> None:
         """Write one frame (`engine.ports.Store.append`)."""
         if not self.append_nowait(frame):
@@ -114,9 +118,13 @@ class SqliteStore:
         self._append(frame)
         return True
 
+    async def load(self, frames: Sequence[Frame]) -> None:
+        """Write frames of another store in one transaction; the last one becomes ours."""
+        await trio.to_thread.run_sync(self._load, frames)
+
     async def read(self, after: int, limit: int) -> tuple[Frame, ...]:
         """Read frames in order (`engine.ports.Store.read`)."""
-        return await trio.to_thread.run_sync(self._read, after, limit)
+        return await trio.to_thread.run_sync(read, self.path, self._connection, after, limit)
 
     async def search(self, after: int, until: int, needles: Sequence[bytes]) -> Found:
         """Look for frames in a thread (`engine.ports.Store.search`)."""
@@ -124,8 +132,8 @@ class SqliteStore:
 
     async def aclose(self) -> None:
         """Close the database, then let go of the lock."""
-        await trio.lowlevel.checkpoint()
         self.close()
+        await trio.lowlevel.checkpoint()
 
     def close(self) -> None:
         """Close without a loop."""
@@ -138,47 +146,63 @@ class SqliteStore:
             self._checkpoints.let_go()
             os.close(self._lock)
 
+    def _claim(self, owner: str) -> int:
+        try:
+            with self._checkpoints.committing:
+                made = claim(self._connection, owner)
+        except sqlite3.Error as error:
+            raise translate(self.path, error, opening=True) from error
+        self._last, self._epoch = made.after_position, made.epoch
+        return made.epoch
+
     def _append(self, frame: Frame) -> None:
-        if frame.position != self._last + 1:
+        if frame.position != self._last + 1 and self._epoch:
             raise AppendUnknown(
                 f"{self.path}: frame {frame.position} after frame {self._last}: another writer is at work"
             )
         started = time.perf_counter()
-        row = (frame.position, _microseconds(frame.written_at), zlib.crc32(frame.payload), frame.payload)
+        row = (*build_row(frame), self._epoch)
         try:
             if self._checkpoints.overdue:
                 self._checkpoints.catch_up(self._connection)
             with self._checkpoints.committing:
                 # autocommit: the statement is the transaction, durable when it returns
-                self._connection.execute("INSERT INTO frames VALUES (?, ?, ?, ?)", row)
+                written = self._connection.execute(_APPEND, row).rowcount
         except sqlite3.IntegrityError as error:
             raise AppendUnknown(f"{self.path}: frame {frame.position} is there already: {error}") from error
         except sqlite3.Error as error:
-            raise _translate(self.path, error) from error
+            raise translate(self.path, error) from error
         finally:  # a locked database is waited for: not in the trio thread the next time
             took = time.perf_counter() - started
             self._syncs.append(max(0.0, took - len(frame.payload) / _WRITE_BYTES_PER_SECOND))
+        if not written:
+            raise self._fenced()
         self._last = frame.position
         self._checkpoints.logged(len(frame.payload))
 
-    def _read(self, after: int, limit: int) -> tuple[Frame, ...]:
-        query = "SELECT position, written_at, digest, payload FROM frames WHERE position > ? ORDER BY position LIMIT ?"
+    def _load(self, frames: Sequence[Frame]) -> None:
         try:
-            rows = self._connection.execute(query, (after, limit)).fetchall()
+            with self._checkpoints.committing:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    for frame in frames:
+                        if not self._connection.execute(_APPEND, (*build_row(frame), self._epoch)).rowcount:
+                            raise self._fenced()
+                    self._connection.execute("COMMIT")
+                finally:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+        except sqlite3.IntegrityError as error:
+            raise AppendUnknown(f"{self.path}: frame {frames[0].position} or one behind it is there already") from error
         except sqlite3.Error as error:
-            raise _translate(self.path, error, opening=True) from error
-        frames: list[Frame] = []
-        for position, written_at, digest, payload in rows:
-            after += 1
-            if position != after:
-                raise StoreCorrupt(f"{self.path}: frame {after} is missing, the next one is {position}")
-            frames.append(self._checked(position, written_at, digest, payload))
-        return tuple(frames)
+            raise translate(self.path, error) from error
+        self._last = frames[-1].position
+        self._checkpoints.logged(sum(len(frame.payload) for frame in frames))
 
-    def _checked(self, position: int, written_at: int, digest: int, payload: bytes) -> Frame:
-        if zlib.crc32(payload) != digest:
-            raise StoreCorrupt(f"{self.path}: frame {position} does not match its digest")
-        return Frame(position=position, written_at=_instant(written_at), payload=payload)
+    def _fenced(self) -> Fenced:
+        newest = claims(self._connection, 1)
+        epoch, owner = (newest[0].epoch, newest[0].owner) if newest else (0, "")
+        return Fenced(str(self.path), epoch=self._epoch, newest=epoch, owner=owner)
 
     def _search(self, after: int, until: int, needles: Sequence[bytes]) -> Found:
         """Look at some frames. SQLite itself compares bytes: it lets go of the interpreter meanwhile."""
@@ -198,13 +222,13 @@ class SqliteStore:
                 self._searcher.execute("PRAGMA query_only=ON")
             with closing(self._searcher.execute(query, (after, through, *needles))) as rows:
                 for row in rows:
-                    frames.append(self._checked(*row))
+                    frames.append(checked(self.path, *row))
                     kept += len(frames[-1].payload)
                     if kept >= _FOUND_BYTES_MAX:
                         through = frames[-1].position
                         break
         except sqlite3.Error as error:
-            raise _translate(self.path, error, opening=True) from error
+            raise translate(self.path, error, opening=True) from error
         if not needles and len(frames) != through - after:
             raise StoreCorrupt(f"{self.path}: of frames {after + 1} to {through} only {len(frames)} are there")
         return Found(frames=tuple(frames), through=through)
@@ -229,16 +253,19 @@ async def open_store(
 
 
 def _open(path: Path, inline_seconds_max: float, listener: CheckpointListener | None) -> SqliteStore:
-    lock = _take_lock(path)
+    lock = take_lock(path)
     connection: sqlite3.Connection | None = None
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
         path.chmod(0o600)
-        _prepare(path, connection)
+        prepare(path, connection)
         return SqliteStore(path, connection, lock, inline_seconds_max, listener)
     except sqlite3.Error as error:
         _undo(connection, lock)
-        raise _translate(path, error, opening=True) from error
+        raise translate(path, error, opening=True) from error
+    except UnicodeDecodeError as error:  # what SQLite says of a damaged schema quotes it
+        _undo(connection, lock)
+        raise StoreCorrupt(f"{path}: {error.object.decode(errors='replace')}") from error
     except JournalError:
         _undo(connection, lock)
         raise
@@ -248,66 +275,3 @@ def _undo(connection: sqlite3.Connection | None, lock: int) -> None:
     if connection is not None:
         connection.close()
     os.close(lock)
-
-
-def _take_lock(path: Path) -> int:
-    beside = path.with_name(path.name + ".lock")
-    try:
-        lock = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise JournalUnavailable(f"{beside}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        owner = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(lock)
-        raise StoreInUse(f"{path} belongs to a running daemon (process {owner}); one store, one daemon") from error
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    return lock
-
-
-def _prepare(path: Path, connection: sqlite3.Connection) -> None:
-    application = _pragma(connection, "application_id")
-    version = _pragma(connection, "user_version")
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if tables and application != _APPLICATION_ID:
-        raise StoreCorrupt(f"{path} is a database of another program (application id {application})")
-    if version > _SCHEMA_VERSION:
-        raise StoreCorrupt(
-            f"{path} was written by a newer lastunit (schema {version}, this one knows {_SCHEMA_VERSION})"
-        )
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA wal_autocheckpoint=0")  # `checkpoints` does that, beside the commits
-    if not tables:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(_SCHEMA)
-        connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    # a lock held by another program shows now, not at the first order
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute("ROLLBACK")
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-def _translate(path: Path, error: sqlite3.Error, *, opening: bool = False) -> JournalError:
-    """Say what an error means; while nothing is being written, whatever is not damage may be tried again."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return StoreCorrupt(f"{path}: {error}")
-    if opening or code in _REFUSED:
-        return JournalUnavailable(f"{path}: {error}")
-    return AppendUnknown(f"{path}: {error}")
-
-
-def _microseconds(instant: datetime) -> int:
-    return (instant - EPOCH) // timedelta(microseconds=1)
-
-
-def _instant(microseconds: int) -> datetime:
-    return (EPOCH + timedelta(microseconds=microseconds)).astimezone(UTC)

@@ -68,6 +68,17 @@ class AppendUnknown(JournalError):
     """Nobody knows whether it was written: the process stops, its successor replays and knows."""
 
 
+class Fenced(JournalError):
+    """A newer owner has claimed the store: certainly not written, and this process may never write there again."""
+
+    def __init__(self, store: str, *, epoch: int, newest: int, owner: str) -> None:
+        """Name the store, our epoch (0: never claimed), the one that counts and who has it."""
+        ours = f"epoch {epoch} of this process is over" if epoch else "this process has not claimed it"
+        super().__init__(f"{store} belongs to {owner or 'nobody'} (epoch {newest}): {ours}, nothing more is written")
+        self.epoch = epoch
+        self.newest = newest
+
+
 class StoreInUse(JournalError):
     """Another daemon owns this store."""
 

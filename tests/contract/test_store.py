@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,15 +17,16 @@ import pytest
 import trio
 import trio.testing
 
-from adapters.store import memory, sqlite
+from adapters.store import memory, postgres, postgres_work, sqlite, sqlite_file
 from adapters.store.memory import MemoryStore
 from adapters.store.sqlite import SqliteStore, open_store
 from engine.actors.journal import Journal
-from engine.domain.errors import AppendUnknown, JournalUnavailable, StoreCorrupt, StoreInUse
+from engine.domain.errors import AppendUnknown, Fenced, JournalUnavailable, StoreCorrupt, StoreInUse
 from engine.domain.events import SkuAdded
 from engine.domain.units import Sku
 from engine.ports import Frame, Store
 from tests.fakes.clocks import START, NoonClock
+from tests.fakes.postgres import migrated_database, shared_server
 from tests.fakes.running import SilentTelemetry
 
 Reopen = Callable[[], Awaitable[Store]]
@@ -43,24 +45,63 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.sqlite3"
 
 
-@pytest.fixture(params=["memory", "sqlite in a thread", "sqlite inline"])
-async def reopen(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Reopen]:
-    """Return what closes the store and opens it again, as a restart does."""
+KINDS = ["memory", "sqlite in a thread", "sqlite inline", "postgres"]
+Open = Callable[..., Awaitable[Store]]
+
+
+@pytest.fixture(params=KINDS)
+async def opener(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Open]:
+    """Return what opens one store again and again; on PostgreSQL as a role that may do no more than it must.
+
+    `lease_seconds` is for how long a silent owner keeps others away, where the store has such a thing.
+    """
     frames: list[Frame] = []
+    claims: list[str] = []
+    opened: list[Store] = []
+    database = await migrated_database(shared_server()) if request.param == "postgres" else None
+
+    async def open_once_more(lease_seconds: float = 6.0) -> Store:
+        if database is not None:
+            opened.append(await postgres.open_store(database.terms(lease_seconds=lease_seconds)))
+        elif request.param == "memory":
+            opened.append(MemoryStore(frames, claims))
+        else:
+            opened.append(await open_store(path, inline_seconds_max=1e9 if request.param == "sqlite inline" else 0))
+        return opened[-1]
+
+    yield open_once_more
+    for store in opened:
+        await store.aclose()
+
+
+@pytest.fixture
+def reopen(opener: Open) -> Reopen:
+    """Return what closes the store, opens it again and claims it, as a restart does."""
     opened: list[Store] = []
 
     async def close_and_open() -> Store:
         for store in opened:
             await store.aclose()
-        if request.param == "memory":
-            opened.append(MemoryStore(frames))
-        else:
-            opened.append(await open_store(path, inline_seconds_max=1e9 if request.param == "sqlite inline" else 0))
+        opened.append(await opener())
+        assert await opened[-1].claim("test") == len(opened)
         return opened[-1]
 
-    yield close_and_open
-    for store in opened:
-        await store.aclose()
+    return close_and_open
+
+
+@pytest.fixture
+def another(opener: Open, path: Path, monkeypatch: pytest.MonkeyPatch) -> Reopen:
+    """Return what opens the store beside those that have it, as a second machine does that has given the first one up.
+
+    It takes what a store has against that away: the lock file of SQLite, the lease of PostgreSQL.
+    """
+    monkeypatch.setattr(postgres_work, "_LOCK_WAIT_MS", 1)
+
+    async def open_another() -> Store:
+        path.with_name(path.name + ".lock").unlink(missing_ok=True)
+        return await opener(lease_seconds=0.0)
+
+    return open_another
 
 
 # -- the contract
@@ -145,6 +186,8 @@ async def test_a_search_goes_in_steps(reopen: Reopen, monkeypatch: pytest.Monkey
     monkeypatch.setattr(memory, "_SEARCHED_MAX", 3)
     monkeypatch.setattr(sqlite, "_SEARCHED_MAX", 3)
     monkeypatch.setattr(sqlite, "_FOUND_BYTES_MAX", 12)
+    monkeypatch.setattr(postgres_work, "_SEARCHED_MAX", 3)
+    monkeypatch.setattr(postgres_work, "_FOUND_BYTES_MAX", 12)
     store = await reopen()
     frames = [frame(n) for n in range(1, 12)]
     for each in frames:
@@ -165,12 +208,85 @@ async def test_a_search_sees_what_was_appended_meanwhile(reopen: Reopen) -> None
     assert (await store.search(1, 2, (b"payload",))).frames == (frame(2),)
 
 
+# -- the contract: one owner
+
+
+async def test_nobody_writes_without_a_claim(another: Reopen) -> None:
+    store = await another()
+    with pytest.raises(Fenced, match="this process has not claimed it"):
+        await store.append(frame(1))
+    assert await store.read(0, 10) == ()
+    assert await store.claim("first") == 1
+    await store.append(frame(1))
+
+
+async def test_an_owner_that_was_replaced_writes_nothing_more(another: Reopen) -> None:
+    """Lesson H4: paused and given up, it wakes and goes on where it was."""
+    older, newer = await another(), await another()
+    await older.claim("older")
+    await older.append(frame(1))
+    assert await newer.claim("newer") == 2
+    for _ in range(2):
+        with pytest.raises(Fenced, match=r"belongs to newer \(epoch 2\): epoch 1 of this process is over") as fenced:
+            await older.append(frame(2, b"of the older"))
+        assert (fenced.value.epoch, fenced.value.newest) == (1, 2)
+    assert await newer.read(0, 10) == (frame(1),)
+    await newer.append(frame(2, b"of the newer"))
+    with pytest.raises(Fenced):
+        await older.append(frame(2, b"of the older"))
+    assert await older.read(0, 10) == (frame(1), frame(2, b"of the newer"))
+
+
+async def test_a_claim_sees_what_the_one_before_it_wrote_last(another: Reopen) -> None:
+    older, newer = await another(), await another()
+    await older.claim("older")
+    await newer.read(0, 10)
+    await older.append(frame(1))
+    await newer.claim("newer")
+    assert await newer.read(0, 10) == (frame(1),)
+    await newer.append(frame(2))
+
+
+async def test_epochs_rise_whoever_claims(another: Reopen) -> None:
+    first, second = await another(), await another()
+    epochs = [await store.claim("again") for store in (first, second, first, first, second)]
+    assert epochs == [1, 2, 3, 4, 5]
+    await second.append(frame(1))
+    with pytest.raises(Fenced):
+        await first.append(frame(1))
+
+
+async def test_an_append_and_a_claim_at_the_same_moment_come_one_after_the_other(another: Reopen) -> None:
+    """Either the frame was there before the claim, and the newer sees it, or it is not there at all."""
+    for _ in range(5):
+        older, newer = await another(), await another()
+        await older.claim("older")
+        before = len(await older.read(0, 100))
+        fenced: list[Fenced] = []
+
+        async def append(store: Store = older, position: int = before + 1, told: list[Fenced] = fenced) -> None:
+            try:
+                await store.append(frame(position))
+            except Fenced as error:
+                told.append(error)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(append)
+            nursery.start_soon(newer.claim, "newer")
+        last = len(await newer.read(0, 100))
+        assert last == before + (not fenced)
+        await newer.append(frame(last + 1))
+        await older.aclose()
+        await newer.aclose()
+
+
 # -- SQLite: one owner, ours, whole
 
 
 @asynccontextmanager
 async def opened(path: Path, *, inline_seconds_max: float = 0) -> AsyncIterator[SqliteStore]:
     store = await open_store(path, inline_seconds_max=inline_seconds_max)
+    await store.claim("test")
     try:
         yield store
     finally:
@@ -202,6 +318,10 @@ def flip(path: Path, text: bytes, occurrence: int) -> None:
 
 def truncate(path: Path, kept: float) -> None:
     os.truncate(path, int(path.stat().st_size * kept))
+
+
+def changed_at(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def content_of(path: Path) -> bytes:
@@ -252,6 +372,25 @@ async def test_a_database_of_a_newer_program_is_refused(path: Path) -> None:
         await open_store(path)
 
 
+async def test_a_journal_without_owners_is_brought_to_this_version(path: Path) -> None:
+    """As 0.1 wrote it."""
+    execute(path, f"PRAGMA application_id = {0x6C756E74}")
+    execute(
+        path,
+        "CREATE TABLE frames (position INTEGER PRIMARY KEY, written_at INTEGER NOT NULL, "
+        "digest INTEGER NOT NULL, payload BLOB NOT NULL) STRICT",
+    )
+    execute(path, f"INSERT INTO frames VALUES (1, 7, {zlib.crc32(b'old')}, CAST('old' AS BLOB))")
+    execute(path, "PRAGMA user_version = 1")
+    for epoch in (1, 2):
+        async with opened(path) as store:
+            assert [each.payload for each in await store.read(0, 1)] == [b"old"]
+            await store.append(frame(1 + epoch))
+            (newest,) = await store.claims(1)
+            assert (newest.epoch, newest.owner, newest.after_position) == (epoch, "test", epoch)
+            assert abs(newest.claimed_at.timestamp() - changed_at(path)) < 60
+
+
 async def test_a_folder_that_does_not_exist_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(JournalUnavailable, match="No such file or directory"):
         await open_store(tmp_path / "nowhere" / "journal.sqlite3")
@@ -286,13 +425,13 @@ async def test_a_search_does_not_stand_in_the_way_of_an_append(path: Path, monke
     """Its connection and its thread are its own: the writer commits while a step is under way."""
     async with opened(path, inline_seconds_max=1e9) as store:
         await store.append(frame(1))
-        checked, appended = store._checked, threading.Event()
+        checked, appended = sqlite_file.checked, threading.Event()
 
         def wait_for_the_append(*row: Any) -> Frame:
             assert appended.wait(10), "the append waited for the search"
             return checked(*row)
 
-        monkeypatch.setattr(store, "_checked", wait_for_the_append)
+        monkeypatch.setattr(sqlite, "checked", wait_for_the_append)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.search, 0, 1, (b"payload",))
             await trio.testing.wait_all_tasks_blocked()
@@ -437,6 +576,7 @@ from engine.ports import Frame
 
 async def main():
     store = await open_store(Path(sys.argv[1]), inline_seconds_max=float(sys.argv[2]))
+    await store.claim("test")
     for position in (1, 2, 3):
         await store.append(Frame(position=position, written_at=EPOCH, payload=b"%d" % position))
     os._exit(9)

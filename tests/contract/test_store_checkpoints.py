@@ -60,6 +60,7 @@ async def opened(
     path: Path, *, inline_seconds_max: float = 1e9, heard: Heard | None = None
 ) -> AsyncIterator[SqliteStore]:
     store = await open_store(path, inline_seconds_max=inline_seconds_max, listener=heard)
+    await store.claim("test")
     try:
         yield store
     finally:
@@ -189,6 +190,7 @@ def die(*arguments):
 async def main():
     global store
     store = await open_store(Path(sys.argv[1]), inline_seconds_max=1e9)
+    await store.claim("test")
     if at == "fdatasync":
         os.fdatasync = die
     else:
