@@ -1,0 +1,223 @@
+"""Frames in one compressed file: a backup, or a part of a journal that was put away.
+
+A gzip stream, so that any machine can open it: a line that says what it is, a record per frame, and an end that counts
+them and carries a SHA-256 over all before it. A file without its end was cut short. A file that is being written has
+another name until it is whole and durable.
+"""
+
+import gzip
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+
+import trio
+
+from adapters.store.claims import Claim, Summary
+from adapters.store.digests import digest_of, is_intact
+from engine.domain.errors import JournalUnavailable, StoreCorrupt
+from engine.domain.units import EPOCH
+from engine.ports import Frame
+
+_MAGIC: Final = b"lastunit journal archive 1\n"
+_RECORD: Final = struct.Struct(">qqqq")
+"""Position, microseconds since the epoch, digest, bytes of payload. In the end: 0, frames, position before the first,
+bytes of the hash that follows."""
+_PAYLOAD_BYTES_MAX: Final = 1 << 30
+_LEVEL: Final = 6
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class ArchiveWriter:
+    """Writes frames behind one another. A context: left with an exception, nothing is left behind."""
+
+    def __init__(self, path: Path, *, after: int) -> None:
+        """Begin a file that starts behind a position.
+
+        Raises:
+            JournalUnavailable: there is such a file, or it cannot be made.
+        """
+        self.path = path
+        self.position = after
+        self._after = after
+        self._part = path.with_name(path.name + ".part")
+        if path.exists():
+            raise JournalUnavailable(f"{path} is there already: an archive is never written over")
+        try:
+            self._file: BinaryIO = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        except OSError as error:
+            raise JournalUnavailable(f"{self._part}: {error.strerror}") from error
+        # no name and no time in the header: the same frames are the same bytes
+        self._zipped = gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=self._file, mtime=0)
+        self._sha256 = hashlib.sha256()
+        self._write(_MAGIC)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is not None:
+            self._file.close()
+            self._part.unlink(missing_ok=True)
+
+    def add(self, frames: Sequence[Frame]) -> None:
+        """Write frames that follow what is there.
+
+        Raises:
+            StoreCorrupt: one is missing before them.
+            JournalUnavailable: no room.
+        """
+        for frame in frames:
+            if frame.position != self.position + 1:
+                raise StoreCorrupt(f"{self.path}: frame {frame.position} after frame {self.position}")
+            instant = (frame.written_at - EPOCH) // _MICROSECOND
+            self._write(_RECORD.pack(frame.position, instant, digest_of(frame), len(frame.payload)) + frame.payload)
+            self.position = frame.position
+
+    def finish(self) -> None:
+        """Make it whole and durable under its name.
+
+        Raises:
+            JournalUnavailable: no room.
+        """
+        digest = self._sha256.digest()
+        self._write(_RECORD.pack(0, self.position - self._after, self._after, len(digest)) + digest)
+        try:
+            self._zipped.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._part.rename(self.path)
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise JournalUnavailable(f"{self.path}: {error.strerror}") from error
+
+    def _write(self, data: bytes) -> None:
+        self._sha256.update(data)
+        try:
+            self._zipped.write(data)
+        except OSError as error:
+            raise JournalUnavailable(f"{self._part}: {error.strerror}") from error
+
+
+class ArchiveReader:
+    """Reads one file, from the front. That it is whole is known when all of it was read."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it.
+
+        Raises:
+            JournalUnavailable: not there, or no right to read it.
+            StoreCorrupt: not an archive.
+        """
+        self.place = str(path)
+        self._path = path
+        try:
+            self._zipped = gzip.open(path)  # noqa: SIM115 - closed by `aclose`
+        except OSError as error:
+            raise JournalUnavailable(f"{path}: {error.strerror}") from error
+        self._frames = self._walk()
+        self._position = 0
+        """Of the last frame taken from the file."""
+
+    async def read(self, after: int, limit: int) -> tuple[Frame, ...]:
+        """Read frames in order (`engine.ports.Store.read`); asked for earlier ones again, it begins anew.
+
+        Raises:
+            StoreCorrupt: damaged, cut short, or a frame is missing; the part read before was good.
+        """
+        return await trio.to_thread.run_sync(self._read, after, limit)
+
+    async def claims(self, limit: int) -> list[Claim]:  # noqa: ARG002
+        """An archive has no owners."""
+        await trio.lowlevel.checkpoint()
+        return []
+
+    async def summary(self) -> Summary:
+        """Look what is there, which means to read all of it.
+
+        Raises:
+            StoreCorrupt: as `read`.
+        """
+        position, frames, last_at = 0, 0, None
+        while batch := await self.read(position, 1000):
+            position, frames, last_at = batch[-1].position, frames + len(batch), batch[-1].written_at
+        return Summary(frames=frames, last_at=last_at, stored_bytes=self._path.stat().st_size, schema_version=1)
+
+    async def aclose(self) -> None:
+        """Close; idempotent."""
+        await trio.lowlevel.checkpoint()
+        self._zipped.close()
+
+    def _read(self, after: int, limit: int) -> tuple[Frame, ...]:
+        if after < self._position:
+            self._zipped.seek(0)
+            self._frames, self._position = self._walk(), 0
+        frames: list[Frame] = []
+        while len(frames) < limit and (frame := next(self._frames, None)) is not None:
+            self._position = frame.position
+            if frame.position > after + len(frames) + 1:
+                raise StoreCorrupt(f"{self._path} begins behind frame {frame.position - 1}, not behind {after}")
+            if frame.position > after:
+                frames.append(frame)
+        return tuple(frames)
+
+    def _walk(self) -> Iterator[Frame]:
+        """Go through the file once, checking all that can be checked."""
+        sha256 = hashlib.sha256()
+
+        def take(size: int, what: str) -> bytes:
+            data = self._inflate(size, what)
+            if len(data) < size:
+                raise StoreCorrupt(f"{self._path}: cut short {what}")
+            return data
+
+        magic = take(len(_MAGIC), "at its beginning")
+        if magic != _MAGIC:
+            raise StoreCorrupt(f"{self._path} is not an archive of a journal that this version knows")
+        sha256.update(magic)
+        first = last = None
+        while True:
+            where = "at its beginning" if last is None else f"behind frame {last}"
+            head = take(_RECORD.size, where)
+            position, instant, digest, size = _RECORD.unpack(head)
+            if position == 0:
+                break
+            if not 0 <= size <= _PAYLOAD_BYTES_MAX:
+                raise StoreCorrupt(f"{self._path}: damaged {where}: a frame of {size} bytes")
+            payload = take(size, where)
+            try:
+                frame = Frame(position=position, written_at=_instant(instant), payload=payload)
+            except OverflowError as error:
+                raise StoreCorrupt(f"{self._path}: damaged {where}: {error}") from error
+            if not is_intact(frame, digest):
+                raise StoreCorrupt(f"{self._path}: frame {position} does not match its digest")
+            if last is not None and position != last + 1:
+                raise StoreCorrupt(f"{self._path}: frame {last + 1} is missing, the next one is {position}")
+            sha256.update(head + payload)
+            first, last = first or position, position
+            yield frame
+        count, after = (0, digest) if first is None or last is None else (last - first + 1, first - 1)
+        if take(min(size, sha256.digest_size), "at its end") != sha256.digest() or (instant, digest) != (count, after):
+            raise StoreCorrupt(f"{self._path} does not match the SHA-256 at its end")
+        if self._inflate(1, "at its end"):
+            raise StoreCorrupt(f"{self._path}: something follows its end")
+
+    def _inflate(self, size: int, what: str) -> bytes:
+        try:
+            return self._zipped.read(size)
+        except (OSError, EOFError, zlib.error) as error:
+            raise StoreCorrupt(f"{self._path}: damaged or cut short {what}: {error}") from error
+
+
+def _instant(microseconds: int) -> datetime:
+    return (EPOCH + timedelta(microseconds=microseconds)).astimezone(UTC)

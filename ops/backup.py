@@ -1,0 +1,81 @@
+"""A journal put into one file while its daemon goes on, and brought back from there."""
+
+import hashlib
+from pathlib import Path
+
+import trio
+
+from adapters.store.archive import ArchiveReader, ArchiveWriter
+from adapters.store.postgres import open_store as open_postgres
+from adapters.store.sqlite_reader import open_to_read
+from config.schema import Settings
+from engine.domain.errors import StoreCorrupt
+from ops import storetool
+from ops.stores import terms_of
+from ops.storetool import Checked, Progress, Source
+
+_FRAMES_PER_READ = 200
+
+
+async def back_up(settings: Settings, path: Path, progress: Progress) -> Checked:
+    """Write every frame that is durable now to a new file, read it back, and compare what both hash to.
+
+    Raises:
+        JournalUnavailable: the file is there already or cannot be written, or the store cannot be read.
+        StoreCorrupt: a frame of the journal is damaged, or the file is not what was written.
+    """
+    source = await _open(settings)
+    digest = hashlib.sha256()
+    try:
+        until = (await source.summary()).frames
+        with ArchiveWriter(path, after=0) as writer:
+            while writer.position < until:
+                frames = await source.read(writer.position, min(_FRAMES_PER_READ, until - writer.position))
+                if not frames:
+                    raise StoreCorrupt(
+                        f"{source.place}: frames {writer.position + 1} to {until} are not there any more"
+                    )
+                await trio.to_thread.run_sync(writer.add, frames)
+                storetool.add_frames(digest.update, frames)
+                progress("written", writer.position)
+            await trio.to_thread.run_sync(writer.finish)
+    finally:
+        await source.aclose()
+    checked = await verify(path, progress)
+    if checked.sha256 != digest.hexdigest():
+        raise StoreCorrupt(f"{path}: what was read back is not what was written")
+    return checked
+
+
+async def verify(path: Path, progress: Progress) -> Checked:
+    """Read a backup from end to end; its SHA-256 is that of the journal, as `ops.storetool.check` has it.
+
+    Raises:
+        JournalUnavailable: it cannot be read.
+        StoreCorrupt: it is damaged, cut short or not a backup.
+    """
+    return await storetool.examine(ArchiveReader(path), progress)
+
+
+async def restore(settings: Settings, path: Path, *, owner: str, resume: bool, progress: Progress) -> Checked:
+    """Bring a backup into the configured store, which must be empty, and compare every frame.
+
+    Arguments and errors as `ops.storetool.copy`.
+    """
+    await verify(path, progress)
+    source = ArchiveReader(path)
+    try:
+        name = "postgres" if settings.store.kind == "postgres" else str(settings.store.path)
+        target = await storetool.open_target(settings, name)
+        try:
+            return await storetool.copy(source, target, owner=owner, resume=resume, progress=progress)
+        finally:
+            await target.aclose()
+    finally:
+        await source.aclose()
+
+
+async def _open(settings: Settings) -> Source:
+    if settings.store.kind == "sqlite":
+        return open_to_read(settings.store.path, alone=False)
+    return await open_postgres(terms_of(settings))
