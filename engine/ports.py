@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -43,13 +43,24 @@ class ListingPage(msgspec.Struct, frozen=True, kw_only=True):
     """Rows that could not be read, in words; the others are good."""
 
 
+class UnreadableOrder(NamedTuple):
+    """An order that the adapter could not make sense of."""
+
+    order_id: OrderId
+    modified_at: datetime | None
+    """By the channel's clock; None when not even that could be read."""
+    reason: str
+    body: bytes = b""
+    """The order as the channel sent it, as far as the adapter asked for it."""
+
+
 class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
     """One page of orders. `cursor` None: the last one."""
 
     orders: tuple[OrderSnapshot, ...]
     cursor: str | None
-    unreadable: tuple[tuple[OrderId, Instant | None, str], ...] = ()
-    """Orders the adapter could not make sense of: id, modified_at when known, why. The watermark must not pass them."""
+    unreadable: tuple[UnreadableOrder, ...] = ()
+    """The watermark must not pass them before they are kept as dead letters."""
 
 
 class StockWrite(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,12 +261,29 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Store(Protocol):
-    """Durable, ordered frames with one writer."""
+    """Durable, ordered frames with one writer: whoever claimed it last.
+
+    An append is conditional on the writer's epoch in the very step that makes it durable, so an owner that was paused,
+    or cut off and given up, cannot write beside its successor, whatever it believes.
+    """
+
+    async def claim(self, owner: str) -> int:
+        """Become the owner; return its epoch, higher than every one before. Reading needs no claim.
+
+        Args:
+            owner: who that is, for people: kept with the epoch and the instant.
+
+        Raises:
+            StoreInUse: another owner lives.
+            JournalUnavailable: certainly not claimed.
+        """
+        ...
 
     async def append(self, frame: Frame) -> None:
         """Return only when the frame survives power loss.
 
         Raises:
+            Fenced: certainly not written; somebody else has claimed the store since, or we never did.
             JournalUnavailable: certainly not written; may be tried again.
             AppendUnknown: nobody knows; stop.
         """
@@ -265,6 +293,7 @@ class Store(Protocol):
         """Append at once where that is quick just now; False: nothing was done, and `append` must be awaited.
 
         Raises:
+            Fenced: as `append`.
             JournalUnavailable: as `append`.
             AppendUnknown: as `append`.
         """

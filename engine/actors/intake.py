@@ -2,12 +2,12 @@
 
 A webhook is a hint (lesson D15). The poll reads every order modified since the watermark, less an overlap, so whatever
 a webhook lost, doubled or reordered is healed by the next poll; the watermark moves only when all of it is durable.
+What nobody understands is kept whole as a dead letter, asked for again, and listed for people.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -16,13 +16,24 @@ import trio
 from engine.actors.journal import Journal
 from engine.actors.mailbox import Mailbox
 from engine.actors.order_desk import OrderDesk
+from engine.actors.order_reader import Gate, NotDecided, OrderReader, OrderReaderListener
 from engine.actors.router import Waiter
 from engine.actors.shard import Slot
 from engine.domain.commands import Refusal
 from engine.domain.errors import ChannelError, MalformedReply
-from engine.domain.events import IntakeEvent, OrdersCaughtUp, WebhookHandled, WebhookStored
+from engine.domain.events import (
+    Event,
+    IntakeEvent,
+    LetterEvent,
+    LetterKept,
+    LetterSettled,
+    OrdersCaughtUp,
+    WebhookHandled,
+    WebhookStored,
+)
 from engine.domain.orders import Freshness, OrderSnapshot
-from engine.domain.units import AccountId, OrderId
+from engine.domain.units import AccountId, LetterId, OrderId
+from engine.machines.letters import Letters, delivery_key_of
 from engine.ports import (
     Channel,
     Clock,
@@ -33,12 +44,9 @@ from engine.ports import (
     SeenListing,
     WebhookDelivery,
     WebhookHealth,
-    WebhookHint,
 )
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 _TAKEN_MAX = 256
 _REFETCH_MAX = 4
@@ -54,19 +62,8 @@ class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_check_seconds: float
     remembered_seconds: float
     remembered_max: int
+    letters_max: int
     mailbox_max: int
-
-
-class Gate(Protocol):
-    """The account's budget, deadline and breaker: every call to the channel goes through it."""
-
-    async def call(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
-        """Make one call when the budget allows it.
-
-        Raises:
-            ChannelError: it failed, or the account is being left alone for now.
-        """
-        ...
 
 
 class Pushing(Protocol):
@@ -85,7 +82,7 @@ class Pushing(Protocol):
         ...
 
 
-class IntakeListener(Protocol):
+class IntakeListener(OrderReaderListener, Protocol):
     """What telemetry wants to know."""
 
     def webhook_handled(self, account: AccountId, outcome: str) -> None:
@@ -94,10 +91,6 @@ class IntakeListener(Protocol):
 
     def polled(self, account: AccountId, orders: int, seconds: float, problem: str | None) -> None:
         """Report one poll, whole or failed."""
-        ...
-
-    def order_unreadable(self, account: AccountId, order_id: OrderId, reason: str) -> None:
-        """Report an order that the adapter could not make sense of."""
         ...
 
     def webhooks_checked(self, account: AccountId, health: WebhookHealth) -> None:
@@ -130,6 +123,7 @@ class Intake:
         self.through_at: datetime | None = None
         """Every order the channel modified up to then (its time) has been decided."""
         self.inbox: Mailbox[_Delivery] = Mailbox(f"intake-{channel.account}", settings.mailbox_max)
+        self.letters = Letters(channel.account, kept_max=settings.letters_max)
         self._channel = channel
         self._settings = settings
         self._desk = desk
@@ -138,6 +132,9 @@ class Intake:
         self._gate = gate
         self._pushing = pushing
         self._listener = listener
+        self._reader = OrderReader(
+            channel, letters=self.letters, desk=desk, journal=journal, clock=clock, gate=gate, listener=listener
+        )
         self._seen: dict[str, datetime] = {}
         """Delivery keys, oldest first (lesson D11: long retention)."""
         self._unhandled: dict[str, WebhookDelivery] = {}
@@ -146,9 +143,11 @@ class Intake:
 
     # -- replay
 
-    def apply(self, event: IntakeEvent) -> None:
+    def apply(self, event: IntakeEvent | LetterEvent) -> None:
         """Replay one event."""
         match event:
+            case LetterKept() | LetterSettled():
+                self.letters.apply(event)
             case WebhookStored(delivery_key=key, headers=headers, body=body, at=at):
                 self._remember(key, at)
                 self._unhandled[key] = WebhookDelivery(account=self.account, headers=headers, body=body, received_at=at)
@@ -199,10 +198,17 @@ class Intake:
 
     async def _handle(self, deliveries: Sequence[_Delivery]) -> None:
         outcomes: dict[str, str] = {}
+        letters: list[LetterKept] = []
         told: list[tuple[str, OrderSnapshot, Waiter]] = []
         refetch: dict[OrderId, list[str]] = {}
         for key, delivery in deliveries:
-            match self._parse(delivery):
+            try:
+                hint = self._channel.parse_webhook(delivery)
+            except MalformedReply as error:
+                letters += self._keep(key, delivery, error.reason)
+                outcomes[key] = "not_understood"
+                continue
+            match hint:
                 case OrderHint(snapshot=snapshot):
                     waiter = Waiter()
                     told.append((key, snapshot, waiter))
@@ -215,6 +221,7 @@ class Intake:
                 case NoHint(reason=reason):
                     outcomes[key] = "ignored"
                     log.debug("webhook.ignored", account=self.account, reason=reason)
+        understood: list[OrderId] = []
         for key, snapshot, waiter in told:
             answer = await waiter.wait()
             if answer is Freshness.UNSURE:
@@ -225,27 +232,34 @@ class Intake:
                 self.request_poll()
             else:
                 outcomes[key] = str(answer)
+                understood.append(snapshot.order_id)
+        await self._reader.understood(understood)
         if refetch:
             outcome = await self._refetch(list(refetch))
             outcomes.update({key: outcome for keys in refetch.values() for key in keys})
+        await self._note_handled(outcomes, letters)
+
+    async def _note_handled(self, outcomes: Mapping[str, str], letters: Sequence[LetterKept]) -> None:
         now = self._clock.now()
-        handled = [
+        handled: list[Event] = [
             WebhookHandled(at=now, account=self.account, delivery_key=key, outcome=outcome)
             for key, outcome in outcomes.items()
         ]
         await self._journal.wait_room()
-        self._journal.enqueue(handled, None)
+        self._journal.enqueue([*letters, *handled], lambda _position: self._apply_letters(letters))
         for outcome in outcomes.values():
             self._listener.webhook_handled(self.account, outcome)
 
-    def _parse(self, delivery: WebhookDelivery) -> WebhookHint:
-        try:
-            return self._channel.parse_webhook(delivery)
-        except MalformedReply as error:
-            # Signed by the shop and still not what its topic promises: the poll will tell.
-            log.warning("webhook.malformed", account=self.account, reason=error.reason)
-            self.request_poll()
-            return NoHint(reason=f"malformed: {error.reason}")
+    def _apply_letters(self, letters: Sequence[LetterEvent]) -> None:
+        for letter in letters:
+            self.letters.apply(letter)
+
+    def _keep(self, key: str, delivery: WebhookDelivery, reason: str) -> list[LetterKept]:
+        """Signed by the shop and still not what its topic promises: the poll will tell."""
+        log.warning("webhook.malformed", account=self.account, reason=reason)
+        self.request_poll()
+        letter = self.letters.keep_webhook(key, delivery, reason, self._clock.now())
+        return [letter] if letter is not None else []
 
     async def _refetch(self, order_ids: Sequence[OrderId]) -> str:
         """Look at orders again; where that fails or costs too much, the poll does it."""
@@ -254,19 +268,50 @@ class Intake:
             return "left_to_poll"
         try:
             for order_id in order_ids:
-                snapshot = await self._gate.call("read_order", partial(self._channel.read_order, order_id))
-                if snapshot is None:
-                    log.info("order.gone", account=self.account, order=order_id)  # absence never changes stock
-                    continue
-                waiter = Waiter()
-                await self._desk.tell(snapshot, waiter)
-                if isinstance(answer := await waiter.wait(), Refusal):
-                    log.warning("order.refused", account=self.account, order=order_id, reason=str(answer))
-        except ChannelError as error:
+                await self._reader.read(order_id)
+        except (ChannelError, NotDecided) as error:
             log.info("order.refetch_failed", account=self.account, reason=str(error))
             self.request_poll()
             return "left_to_poll"
         return "refetched"
+
+    # -- dead letters
+
+    async def redrive(self, letter_id: LetterId) -> str | None:
+        """Try to understand a letter once more; return None when it is settled, else why it is still kept.
+
+        An order is asked for as it is now; a webhook is read as it came.
+
+        Raises:
+            ChannelError: the channel could not be asked.
+        """
+        letter = self.letters.open.get(letter_id)
+        if letter is None:
+            return None
+        if letter.order_id is not None:
+            return await self._reader.read(letter.order_id)
+        delivery = WebhookDelivery(
+            account=self.account, headers=letter.headers, body=letter.body, received_at=letter.at
+        )
+        try:
+            self._channel.parse_webhook(delivery)
+        except MalformedReply as error:
+            return error.reason
+        await self._handle([_Delivery(delivery_key_of(letter_id), delivery)])
+        await self._reader.settle([letter_id])
+        return None
+
+    async def discard(self, letter_id: LetterId, *, by: str, note: str) -> bool:
+        """Keep a letter no longer; return whether there was one."""
+        known = letter_id in self.letters.open
+        await self._reader.settle([letter_id], outcome="discarded", by=by, note=note)
+        return known
+
+    async def _ask_again(self) -> None:
+        """Ask for some of the orders that could not be read: most were changed while they were."""
+        for order_id in self.letters.take_due(self._clock.now(), _REFETCH_MAX):
+            if (reason := await self._reader.read(order_id)) is not None:
+                log.info("letter.tried", account=self.account, order=order_id, reason=reason)
 
     # -- polls
 
@@ -295,7 +340,8 @@ class Intake:
         problem: str | None = None
         try:
             orders = await self._read_all()
-        except (ChannelError, _NotDecided) as error:
+            await self._ask_again()
+        except (ChannelError, NotDecided) as error:
             problem = str(error)
         if problem is None:
             self._pushing.orders_caught_up()
@@ -306,45 +352,10 @@ class Intake:
         self._listener.polled(self.account, orders, trio.current_time() - started, problem)
 
     async def _read_all(self) -> int:
-        now = self._clock.now()
-        since = self.through_at or now - timedelta(hours=self._settings.lookback_hours)
-        after = since - timedelta(seconds=self._settings.overlap_seconds)
-        newest, stop_at = self.through_at, now
-        cursor: str | None = None
-        orders = 0
-        while True:
-            page = await self._gate.call("read_orders", partial(self._channel.read_orders, after, cursor))
-            orders += len(page.orders)
-            refused = await self._tell_all(page.orders)
-            for order_id, modified_at, reason in (*page.unreadable, *refused):
-                self._listener.order_unreadable(self.account, order_id, reason)
-                log.warning("order.unreadable", account=self.account, order=order_id, reason=reason)
-                # lesson E4: the watermark stays in front of what was not understood, so that it is asked for again
-                stop_at = min(stop_at, (modified_at or since) - timedelta(seconds=1))
-            # one order stamped 2099 must not take the watermark past all the others of today
-            stamps = [order.modified_at for order in page.orders if order.modified_at <= now]
-            newest = max((*stamps, newest)) if newest is not None else max(stamps, default=None)
-            cursor = page.cursor
-            if cursor is None:
-                break
-        await self._move_watermark(newest, stop_at)
-        return orders
-
-    async def _tell_all(self, snapshots: Sequence[OrderSnapshot]) -> list[tuple[OrderId, datetime | None, str]]:
-        """Bring snapshots to the desk and wait until all are durable; return those it would not have."""
-        told: list[tuple[OrderSnapshot, Waiter]] = []
-        for snapshot in snapshots:
-            waiter = Waiter()
-            told.append((snapshot, waiter))
-            await self._desk.tell(snapshot, waiter)
-        refused: list[tuple[OrderId, datetime | None, str]] = []
-        for snapshot, waiter in told:
-            answer = await waiter.wait()
-            if isinstance(answer, Refusal) and answer.code == "STALLED":
-                raise _NotDecided(f"order {snapshot.order_id}: {answer}")
-            if isinstance(answer, Refusal):
-                refused.append((snapshot.order_id, snapshot.modified_at, str(answer)))
-        return refused
+        since = self.through_at or self._clock.now() - timedelta(hours=self._settings.lookback_hours)
+        window = await self._reader.read_since(since, timedelta(seconds=self._settings.overlap_seconds))
+        await self._move_watermark(window.newest, window.stop_at)
+        return window.orders
 
     async def _move_watermark(self, newest: datetime | None, stop_at: datetime) -> None:
         if newest is None:
@@ -370,7 +381,3 @@ class Intake:
             self.request_poll()
         if health.created:
             log.info("webhooks.created", account=self.account, topics=health.created)
-
-
-class _NotDecided(Exception):
-    """A page was read but cannot be decided just now: the watermark stays."""

@@ -12,9 +12,11 @@ from engine.domain.orders import OrderSnapshot
 from engine.domain.units import AccountId, OrderId
 from engine.ports import (
     Clock,
+    NoHint,
     OrderHint,
     OrderPage,
     SeenListing,
+    UnreadableOrder,
     WebhookDelivery,
     WebhookHealth,
     WebhookHint,
@@ -30,6 +32,11 @@ _HINT: msgspec.json.Decoder[WebhookHint] = msgspec.json.Decoder(WebhookHint)
 def webhook_of(hint: WebhookHint | OrderSnapshot) -> bytes:
     """Return the body of a delivery that tells this."""
     return msgspec.json.encode(OrderHint(snapshot=hint) if isinstance(hint, OrderSnapshot) else hint)
+
+
+def unreadable_body(order: OrderSnapshot) -> bytes:
+    """Return an order as the channel sends it when nobody can read it."""
+    return f"what is {order.order_id}?".encode()
 
 
 class OrderFeed(FakeChannel):
@@ -48,6 +55,8 @@ class OrderFeed(FakeChannel):
         self.fails_at_page: int | None = None
         """This page (from 0) and all after it cannot be read."""
         self.fails_at_order = False
+        self.reads_html = False
+        """A newer version of the adapter knows what to make of HTML: nothing."""
         self._clock = clock
         self._page_orders = page_orders
 
@@ -70,7 +79,7 @@ class OrderFeed(FakeChannel):
             orders=tuple(self._read(order) for order in changed[start:end] if order.order_id not in self.unreadable),
             cursor=str(page + 1) if end < len(changed) else None,
             unreadable=tuple(
-                (order.order_id, *self.unreadable[order.order_id])
+                UnreadableOrder(order.order_id, *self.unreadable[order.order_id], body=unreadable_body(order))
                 for order in changed[start:end]
                 if order.order_id in self.unreadable
             ),
@@ -82,6 +91,8 @@ class OrderFeed(FakeChannel):
         if self.fails_at_order:
             raise NotSent(self.account, "read_order", "refused")
         await self._answer()
+        if order_id in self.unreadable:
+            raise MalformedReply(self.account, "read_order", self.unreadable[order_id][1])
         known = self.orders.get(order_id)
         return None if known is None else self._read(known)
 
@@ -91,6 +102,8 @@ class OrderFeed(FakeChannel):
         return health
 
     def parse_webhook(self, delivery: WebhookDelivery) -> WebhookHint:
+        if self.reads_html and delivery.body == b"<html>":
+            return NoHint(reason="a page for people")
         try:
             return _HINT.decode(delivery.body)
         except msgspec.MsgspecError as error:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import msgspec
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -11,8 +13,17 @@ from engine.actors.intake import Intake, IntakeSettings
 from engine.actors.journal import decode_events
 from engine.actors.router import Waiter
 from engine.domain.commands import Refusal
-from engine.domain.events import OrdersCaughtUp, WebhookHandled, WebhookStored
-from engine.domain.units import AccountId, ListingId, OrderId
+from engine.domain.errors import NotSent
+from engine.domain.events import (
+    IntakeEvent,
+    LetterEvent,
+    LetterKept,
+    LetterSettled,
+    OrdersCaughtUp,
+    WebhookHandled,
+    WebhookStored,
+)
+from engine.domain.units import AccountId, LetterId, ListingId, OrderId
 from engine.ports import ListingHint, NoHint, RefetchHint, SeenListing, WebhookHealth
 from tests.fakes.books import A
 from tests.fakes.clocks import START
@@ -47,7 +58,12 @@ class Ear:
     """An intake, the engine behind it and the channel before it."""
 
     def __init__(
-        self, store: SlowStore | FaultyStore | None = None, *, engine: Engine | None = None, mailbox_max: int = 100
+        self,
+        store: SlowStore | FaultyStore | None = None,
+        *,
+        engine: Engine | None = None,
+        mailbox_max: int = 100,
+        letters_max: int = 100,
     ) -> None:
         self.engine = engine or Engine(store)
         self.feed = OrderFeed(self.engine.clock)
@@ -62,6 +78,7 @@ class Ear:
                 webhook_check_seconds=600,
                 remembered_seconds=3600,
                 remembered_max=1000,
+                letters_max=letters_max,
                 mailbox_max=mailbox_max,
             ),
             desk=self.engine.desk,
@@ -92,10 +109,10 @@ class Ear:
     async def successor(self) -> "Ear":
         """Return who recovers what this one left in its store; the channel is the same."""
         heir = Ear(engine=Engine(self.engine.store))
-        heir.feed.orders = self.feed.orders
+        heir.feed.orders, heir.feed.unreadable = self.feed.orders, self.feed.unreadable
         await heir.engine.replay()
         for event in self.recorded():
-            if isinstance(event, WebhookStored | WebhookHandled | OrdersCaughtUp):
+            if isinstance(event, IntakeEvent | LetterEvent):
                 heir.intake.apply(event)
         return heir
 
@@ -105,6 +122,9 @@ class Ear:
 
     def caught_up(self) -> list[OrdersCaughtUp]:
         return [event for event in self.recorded() if isinstance(event, OrdersCaughtUp)]
+
+    def letters(self) -> list[LetterKept]:
+        return list(self.intake.letters.open.values())
 
     @property
     def owed(self) -> int:
@@ -228,7 +248,7 @@ async def test_a_body_that_is_not_what_its_topic_promises_makes_us_poll(autojump
         await trio.sleep(1)
         assert await ear.deliver("d1", b"<html>").wait() == "STORED"
         await trio.sleep(1)
-        assert (ear.listener.outcomes, len(ear.feed.asked_after)) == (["ignored"], 2)
+        assert (ear.listener.outcomes, len(ear.feed.asked_after)) == (["not_understood"], 2)
 
 
 async def test_listings_go_to_the_pusher_and_nothing_to_nobody(autojump_clock: MockClock) -> None:
@@ -328,20 +348,58 @@ async def test_lesson_e4_a_page_that_fails_leaves_the_watermark(autojump_clock: 
         assert len(ear.caught_up()) == 1
 
 
-async def test_lesson_e4_an_order_nobody_understands_holds_the_watermark(autojump_clock: MockClock) -> None:
+UNKNOWN_STATUS = (START - timedelta(seconds=30), "unknown status wc-lost")
+
+
+def put_five_of_which_one_is_odd(ear: Ear) -> None:
+    ear.feed.put(*(order(order_line("A", 1), order_id=str(n), second=n * 10 - 50) for n in range(5)))
+    ear.feed.unreadable[OrderId("2")] = UNKNOWN_STATUS
+
+
+async def test_lesson_e4_an_order_nobody_understands_is_kept_and_asked_for_again(autojump_clock: MockClock) -> None:
     async with Ear().running() as ear:
-        ear.feed.put(*(order(order_line("A", 1), order_id=str(n), second=n * 10 - 50) for n in range(5)))
-        ear.feed.unreadable[OrderId("2")] = (START - timedelta(seconds=30), "unknown status wc-lost")
+        put_five_of_which_one_is_odd(ear)
         await trio.sleep(10)
         assert (ear.owed, ear.listener.unreadable) == (4, ["2"])
-        assert ear.intake.through_at == START - timedelta(seconds=31)
+        assert ear.intake.through_at == START - timedelta(seconds=10), "those behind it are not held up"
+        [letter] = ear.letters()
+        assert (letter.letter_id, letter.reason, letter.body) == ("order-2", UNKNOWN_STATUS[1], b"what is 2?")
         ear.feed.unreadable.clear()
-        await trio.sleep(60)
-        assert (ear.owed, ear.intake.through_at) == (5, START - timedelta(seconds=10))
+        ear.feed.orders = {OrderId("2"): ear.feed.orders[OrderId("2")]}
+        await trio.sleep(130)
+        assert (ear.owed, ear.letters(), ear.pusher.behind) == (5, [], None)
 
 
-async def test_lesson_e4_an_order_of_unknown_age_holds_the_watermark_where_it_is(autojump_clock: MockClock) -> None:
+async def test_an_order_that_stays_odd_is_on_record_once(autojump_clock: MockClock) -> None:
     async with Ear().running() as ear:
+        put_five_of_which_one_is_odd(ear)
+        await trio.sleep(3600)
+        assert len([event for event in ear.recorded() if isinstance(event, LetterKept)]) == 1
+        assert 3 <= ear.feed.refetched.count(OrderId("2")) <= 6, "less and less often"
+    heir = await ear.successor()
+    assert heir.letters() == ear.letters() != []
+    heir.feed.unreadable.clear()
+    async with heir.running():
+        await trio.sleep(10)
+        assert (heir.owed, heir.letters()) == (5, []), "a newer version may understand it"
+
+
+async def test_lesson_e4_where_no_more_can_be_kept_the_watermark_waits(autojump_clock: MockClock) -> None:
+    async with Ear(letters_max=1).running() as ear:
+        put_five_of_which_one_is_odd(ear)
+        ear.feed.unreadable[OrderId("3")] = (START - timedelta(seconds=20), "no lines")
+        await trio.sleep(10)
+        assert (ear.owed, len(ear.letters())) == (3, 1)
+        assert ear.intake.through_at == START - timedelta(seconds=21)
+        ear.feed.unreadable.clear()
+        await trio.sleep(130)
+        assert (ear.owed, ear.letters(), ear.intake.through_at) == (5, [], START - timedelta(seconds=10))
+
+
+async def test_lesson_e4_an_order_of_unknown_age_that_is_not_kept_holds_the_watermark(
+    autojump_clock: MockClock,
+) -> None:
+    async with Ear(letters_max=0).running() as ear:
         ear.feed.put(order(order_line("A", 1), second=-50))
         await trio.sleep(10)
         assert ear.intake.through_at == START - timedelta(seconds=50)
@@ -351,15 +409,64 @@ async def test_lesson_e4_an_order_of_unknown_age_holds_the_watermark_where_it_is
         assert (ear.owed, ear.intake.through_at) == (2, START - timedelta(seconds=50))
 
 
-async def test_lesson_e4_an_order_with_contradictory_counts_holds_the_watermark(autojump_clock: MockClock) -> None:
+async def test_an_order_with_contradictory_counts_is_kept_as_it_was_read(autojump_clock: MockClock) -> None:
     async with Ear().running() as ear:
         ear.feed.put(
             order(order_line("A", 1, cancelled=2), order_id="bad", second=-50),
             order(order_line("A", 1), order_id="good", second=-40),
         )
+        await trio.sleep(200)
+        assert (ear.owed, ear.listener.unreadable[0]) == (1, "bad")
+        [letter] = ear.letters()
+        assert letter.reason == "BADARG order=bad line 1: cancelled 2 + shipped 0 > ordered 1"
+        assert msgspec.json.decode(letter.body)["lines"][0]["cancelled"] == 2
+        ear.feed.put(order(order_line("A", 1, cancelled=1), order_id="bad", second=150))
+        await trio.sleep(60)
+        assert ear.letters() == [], "the next state of it makes sense"
+
+
+async def test_a_letter_is_read_again_on_request_and_discarded_on_request(autojump_clock: MockClock) -> None:
+    async with Ear().running(polls=False) as ear:
+        assert await ear.deliver("d1", b"<html>").wait() == "STORED"
+        await trio.sleep(1)
+        [letter] = ear.letters()
+        assert (letter.letter_id, letter.headers, letter.body) == (
+            "webhook-d1",
+            {"x-topic": "order.updated"},
+            b"<html>",
+        )
+        assert "malformed" in (await ear.intake.redrive(letter.letter_id) or "")
+        assert ear.letters() == [letter]
+        ear.feed.reads_html = True
+        assert await ear.intake.redrive(letter.letter_id) is None
+        assert ear.letters() == []
+        assert await ear.intake.redrive(letter.letter_id) is None, "there is none any more"
+
+        await ear.deliver("d2", b"{").wait()
+        await trio.sleep(1)
+        [other] = ear.letters()
+        assert await ear.intake.discard(other.letter_id, by="ann", note="junk")
+        assert not await ear.intake.discard(other.letter_id, by="ann", note="junk")
+        assert [
+            (event.outcome, event.by, event.note) for event in ear.recorded() if isinstance(event, LetterSettled)
+        ] == [
+            ("understood", "", ""),
+            ("discarded", "ann", "junk"),
+        ]
+        assert (await ear.successor()).letters() == []
+
+
+async def test_an_order_whose_channel_cannot_be_asked_stays_a_letter(autojump_clock: MockClock) -> None:
+    async with Ear().running() as ear:
+        put_five_of_which_one_is_odd(ear)
         await trio.sleep(10)
-        assert (ear.owed, ear.listener.unreadable) == (1, ["bad"])
-        assert ear.intake.through_at == START - timedelta(seconds=51)
+        ear.feed.fails_at_order = True
+        with pytest.raises(NotSent):
+            await ear.intake.redrive(LetterId("order-2"))
+        ear.feed.fails_at_order = False
+        del ear.feed.orders[OrderId("2")], ear.feed.unreadable[OrderId("2")]
+        assert await ear.intake.redrive(LetterId("order-2")) == "the channel has no such order"
+        assert len(ear.letters()) == 1
 
 
 async def test_an_order_stamped_2099_does_not_take_the_watermark_with_it(autojump_clock: MockClock) -> None:
