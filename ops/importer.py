@@ -1,28 +1,27 @@
-"""IMPORT: staged rows, planned in slices while holds go on, and applied as one frame in one step over all books."""
+"""IMPORT: staged rows, planned in slices while holds go on, and carried out in pieces: all of them or none."""
 
 import gc
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
+import structlog
 import trio
 
-from engine.actors.journal import Journal, encode_event
+from engine.actors.applier import Applier
 from engine.actors.recipe_owner import RecipeOwner
-from engine.actors.registrar import Registrar
-from engine.actors.router import Router, Waiter
-from engine.domain.availability import Availability
-from engine.domain.catalogue.catalogue import Catalogue
-from engine.domain.catalogue.importing import ListingRow, Plan, Planner, Row, RowProblem, SkuRow, count_changes
+from engine.domain.catalogue.importing import Plan, Planner
+from engine.domain.catalogue.importing_rows import ListingRow, Row, RowProblem, SkuRow
+from engine.domain.catalogue.pieces import EVENTS_MAX, unpack
 from engine.domain.commands import Refusal
-from engine.domain.events import Event, ListingMapped, SkuAdded
+from engine.domain.events import Event, ListingMapped, RecipeSet
 from engine.domain.stock.book import Book
-from engine.domain.units import AccountId, LocationId, Sku
-from engine.ports import Clock
-from ops.prepared import Prepared
+from engine.domain.units import LocationId, Sku
 from ops.socket.arguments import UNREADABLE
+
+log = structlog.get_logger(__name__)
 
 _ROWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _ROW: Final = msgspec.json.Decoder(Row)
@@ -30,36 +29,10 @@ _PROBLEMS_MAX: Final = 10_000
 """An import with more problems than this is not a file that was mistyped but the wrong file."""
 _SLICE_ROWS: Final = 16
 """Rows planned between two checkpoints: about half a millisecond, which a hold that comes then has to wait."""
-_SLICE_SKUS: Final = 64
-"""SKUs whose newest level is looked up at once to be told."""
-_SLICE_TOLD: Final = 8
-"""SKUs that every account is told of between two checkpoints."""
-_LARGE_SKUS: Final = 10_000
-"""New SKUs from which on the collector is not to look at them again and again."""
+_SLICE_CHECKS: Final = 512
+"""Opening stocks looked at once more between two checkpoints: likewise."""
 _TRIES_MAX: Final = 5
-"""Plans made anew because somebody changed the catalogue meanwhile."""
-
-
-class MappedAccount(Protocol):
-    """What an import asks of a channel account."""
-
-    id: AccountId
-
-    def mapping(self, row: ListingRow) -> ListingMapped | None:
-        """Return the event that maps a listing as the row says; None when it is mapped so."""
-        ...
-
-    def look_again(self) -> None:
-        """Match listings and order lines again: there are SKUs now that there were not."""
-        ...
-
-
-class Outlet(Protocol):
-    """Who tells pushers what there is."""
-
-    def availability(self, availability: Availability) -> None:
-        """Hear of the newest level of a SKU."""
-        ...
+"""Plans made anew because somebody moved what they rely on."""
 
 
 class Staged:
@@ -82,6 +55,11 @@ class Staged:
     def forget(self) -> None:
         """Plan from the first row when asked again."""
         self._walk = self._planner = None
+
+    def clear(self) -> None:
+        """Let go of everything: it was decided on."""
+        self.chunks.clear()
+        self.forget()
 
     @property
     def rows(self) -> int:
@@ -115,30 +93,25 @@ class Staged:
 
 
 class Importer:
-    """Takes catalogue, listings and opening stock: all rows or none, in one frame."""
+    """Takes catalogue, listings, opening stock and recipes: all rows or none."""
 
     def __init__(
         self,
-        registrar: Registrar,
+        applier: Applier,
         *,
         locations: Collection[LocationId],
-        accounts: Sequence[MappedAccount],
         recipe_owner: RecipeOwner,
-        outlet: Outlet,
-        clock: Clock,
+        piece_events_max: int = EVENTS_MAX,
     ) -> None:
-        """Import for these locations and accounts; `outlet` hears of what changed once it is durable."""
+        """Import for these locations and the accounts of `applier`, which carries out what is more than one piece."""
         self._recipe_owner = recipe_owner
-        self._registrar = registrar
-        self._router: Router = registrar.router
-        self._journal: Journal = registrar.journal
-        self._catalogue: Catalogue = registrar.catalogue
+        self._applier = applier
+        self._router = applier.router
+        self._catalogue = applier.catalogue
         self._locations = frozenset(locations)
-        self._accounts = {account.id: account for account in accounts}
-        self._outlet = outlet
-        self._clock = clock
-        self._under_way = 0
-        """Steps of imports that keep the collector still."""
+        self._accounts = applier.accounts
+        self._clock = applier.clock
+        self._piece_events_max = piece_events_max
 
     def planner(self, by: str = "") -> Planner:
         """Begin a plan on what is known now."""
@@ -148,27 +121,26 @@ class Importer:
             locations=self._locations,
             accounts=self._accounts,
             recipes=self._recipe_owner.recipes,
+            mapping=self._mapping,
             now=self._clock.now(),
             by=by,
+            events_max=self._piece_events_max,
         )
 
     async def describe(self, row: SkuRow, *, by: str) -> object:
         """Change the item of one SKU; a `Refusal` names what is wrong with the row."""
-
-        def plan() -> Plan:
+        async with self._applier.alone():
             planner = self.planner(by)
             planner.take(row)
             for _ in planner.settle():
                 pass
-            return planner.plan()
-
-        planned = plan()
-        while not planned.problems:
-            answer = await self._carry_out(planned)
-            if answer is not None:
-                return answer
-            planned = plan()  # somebody was quicker
-        return Refusal(code="BADARG", text="; ".join(f"{each.field}: {each.problem}" for each in planned.problems))
+            plan = planner.plan()
+            if plan.problems:
+                text = "; ".join(f"{each.field}: {each.problem}" for each in plan.problems)
+                return Refusal(code="BADARG", text=text)
+            answer = await self._carry_out(plan, by)
+        assert answer is not None, "one row without stock relies on names alone, and nobody else changes those"
+        return answer
 
     async def check(self, staged: Staged, rows_max: int) -> dict[str, object]:
         """Read and plan some more rows; return how many there were so far and whether that was all."""
@@ -179,120 +151,96 @@ class Importer:
         """Plan what is left and do it.
 
         Returns:
-            The counts of what changed, or a `Refusal` with every problem.
+            The counts of what changed, all of it durable, or a `Refusal` with every problem.
         """
-        for _ in range(_TRIES_MAX):
-            await self._walk(staged, None)
-            plan = staged.plan()
-            if plan.problems:
-                return _bad_rows(plan.problems)
-            answer = await self._carry_out(plan)
-            if answer is not None:
-                return answer
-            staged.forget()
-        return Refusal(code="BUSY", text=f"the catalogue changed {_TRIES_MAX} times while the import was planned")
+        await self._walk(staged, None)
+        async with self._applier.alone():
+            for _ in range(_TRIES_MAX):
+                plan = staged.plan()
+                if plan.version == self._catalogue.version:
+                    if plan.problems:
+                        return _bad_rows(plan.problems)
+                    answer = await self._carry_out(plan, staged.by)
+                    if answer is not None:
+                        break
+                staged.forget()  # from here on nobody but who moves stock can be in the way
+                await self._walk(staged, None)
+            else:
+                return Refusal(code="BUSY", text=f"stock moved {_TRIES_MAX} times while the import was planned")
+        staged.clear()
+        del plan
+        await self._applier.wait_over()
+        return answer
 
     async def _walk(self, staged: Staged, rows_max: int | None) -> bool:
-        with self._collector_at_rest():
-            for taken, _ in enumerate(staged.walk(self), start=1):
-                if taken == rows_max:
-                    return False
-                if taken % _SLICE_ROWS == 0:
-                    await trio.lowlevel.checkpoint()
+        for taken, _ in enumerate(staged.walk(self), start=1):
+            if taken == rows_max:
+                return False
+            if taken % _SLICE_ROWS == 0:
+                await trio.lowlevel.checkpoint()
         return True
 
-    @contextmanager
-    def _collector_at_rest(self) -> Iterator[None]:
-        """Keep the garbage collector still: all that an import makes stays, and each look at it keeps holds waiting."""
-        self._under_way += 1
-        gc.disable()
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            if not self._under_way:
-                gc.enable()
-
-    async def _carry_out(self, plan: Plan) -> object:
-        """Apply a plan, unless something happened that would make it another one: then None."""
-        if not plan.events and not plan.listings and not plan.recipes:
-            return count_changes(plan) | {"listings": 0}
-        told: dict[Sku, None] = {}
-        prepared = Prepared(plan, self._catalogue, self._router)
-        with self._collector_at_rest():
-            for done, _ in enumerate(prepared.walk()):
-                if done % _SLICE_ROWS == 0:
-                    await trio.lowlevel.checkpoint()
-            if len(prepared.new) >= _LARGE_SKUS:
-                gc.freeze()  # as the daemon does with what it finds at a start
+    async def _carry_out(self, plan: Plan, by: str) -> dict[str, int] | None:
+        """Decide a plan while no other change of the catalogue is, unless something moved that it relies on: None."""
+        if plan.is_empty:
+            return plan.counts
+        for looked, has_moved in enumerate(plan.find_moved(self._book_of), start=1):
+            if has_moved:
+                return None
+            if looked % _SLICE_CHECKS == 0:
+                await trio.lowlevel.checkpoint()
+        later = plan.pieces[1:]
+        await self._applier.stage(later)
+        first = unpack(plan.pieces[0]) if plan.pieces else []
 
         def run(now: datetime) -> tuple[Sequence[Event], object]:
-            if not plan.still_holds(self._book_of, self._catalogue):
+            if not plan.still_holds(self._book_of, self._catalogue, self._recipe_owner.recipes):
                 return (), None
-            if not plan.recipes_still_hold(self._book_of, self._recipe_owner.recipes):
-                return (), None
-            more = self._apply(prepared, now, told)
-            mapped = [event for row in plan.listings if (event := self._accounts[row.account].mapping(row)) is not None]
-            more += mapped
-            if prepared.events or more:
-                # not through the shard: it would tell every level at once, in the step that holds wait for
-                encoded = b"".join((prepared.payload, *map(encode_event, more)))
-                self._journal.enqueue(prepared.events + more, None, encoded)
-            return (), count_changes(plan) | {"listings": len(mapped)}
+            events = self._applier.do(first, now)
+            events += self._set_recipes(plan.recipes, now)
+            if later:
+                events.append(self._applier.decide(len(later), now, by=by))
+            return events, plan.counts
 
         async with self._recipe_owner.at_rest() if plan.recipes else nullcontext():
             answer = await self._router.together(run)
-        if answer is not None:
-            await self._tell_levels(list(told))
-            if any(isinstance(event, SkuAdded) for event in plan.events):
-                for account in self._accounts.values():
-                    account.look_again()
-        return answer
+        if answer is None:
+            return None
+        if later:
+            log.info("import.decided", number=self._applier.number, pieces=len(later), by=by)
+        elif plan.counts["skus"]:
+            for account in self._accounts.values():
+                account.look_again()
+        return plan.counts
 
-    def _apply(self, prepared: Prepared, now: datetime, told: dict[Sku, None]) -> list[Event]:
-        """Take over what was prepared, and do the rest; return the events of that."""
-        plan, router = prepared.plan, self._router
-        self._catalogue.adopt(prepared.draft)
-        router.adopt(prepared.ledgers)
-        told.update(prepared.new)
+    def _set_recipes(self, recipes: Sequence[RecipeSet], now: datetime) -> list[Event]:
         events: list[Event] = []
         changed: dict[Sku, None] = {}
-        for planned in prepared.rest:
+        for recipe in recipes:
             # it may come behind what moved elsewhere since it was planned, and histories are in order
-            event = msgspec.structs.replace(planned, at=now)
-            router.apply(event)
-            events.append(event)
-            changed[event.sku] = None
-        for recipe in plan.recipes:
             made = msgspec.structs.replace(recipe, at=now)
             self._recipe_owner.apply(made)
             events.append(made)
             changed.update(dict.fromkeys((made.sku, *(component for component, _ in made.components))))
         for sku in changed:
-            events += router.ledger_of(sku).watch(sku, None, now)
-        told.update(changed)
+            events += self._router.ledger_of(sku).watch(sku, None, now)
         return events
 
-    async def _tell_levels(self, skus: Sequence[Sku]) -> None:
-        """Tell pushers of the SKUs that changed, a few at a time and only what is durable by then."""
-        for start in range(0, len(skus), _SLICE_SKUS):
-            waiter = Waiter()
-            some = skus[start : start + _SLICE_SKUS]
-            await self._router.look_at(some, _levels, waiter)
-            levels = await waiter.wait()
-            assert isinstance(levels, list), levels
-            for told, (sku, atp, now) in enumerate(levels):
-                if told % _SLICE_TOLD == 0:
-                    await trio.lowlevel.checkpoint()
-                position = self._journal.position
-                self._outlet.availability(Availability(sku=sku, position=position, atp=atp, changed_at=now))
+    def _mapping(self, row: ListingRow) -> ListingMapped | None:
+        return self._accounts[row.account].mapping(row.listing, row.sku, row.pack_units)
 
     def _book_of(self, sku: Sku) -> Book | None:
         return self._router.ledger_of(sku).books.get(sku)
 
 
-def _levels(books: dict[Sku, Book], now: datetime) -> object:
-    return [(sku, book.levels(), now) for sku, book in books.items()]
+def settle_objects() -> None:
+    """Tell the garbage collector that what has been made stays, as the daemon does after a start.
+
+    Else it would look at every new book again and again, a tenth of a second each time. What is in use now is let go of
+    by its count still. Circles that are garbage at this instant stay for good: some twenty objects in a whole import.
+    To collect them first costs ten milliseconds. The collector is never turned off.
+    """
+    gc.freeze()
 
 
 def _read_row(planner: Planner, raw: msgspec.Raw) -> None:
@@ -308,6 +256,3 @@ def _read_row(planner: Planner, raw: msgspec.Raw) -> None:
 
 def _bad_rows(problems: Sequence[RowProblem]) -> Refusal:
     return Refusal(code="BADROWS", text=msgspec.json.encode(problems[:_PROBLEMS_MAX]).decode())
-
-
-__all__ = ["Importer", "Row", "SkuRow", "Staged"]

@@ -4,6 +4,7 @@ What it decides is in the catalogue at once, as a shard's decisions are in its b
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -48,14 +49,20 @@ class Registrar:
         desk: OrderDesk,
         accounts: Sequence[Remapper],
         recipes_with: Callable[[Sku], Sequence[Sku]],
+        alone: Callable[[], AbstractAsyncContextManager[None]],
     ) -> None:
-        """Write `catalogue`; `recipes_with` names the bundles that a SKU is a component of."""
+        """Write `catalogue`.
+
+        `recipes_with` names the bundles that a SKU is a component of. `alone` is entered for every change: an import
+        that is being carried out was planned on names as they are.
+        """
         self.catalogue = catalogue
         self.router = router
         self.journal = journal
         self._desk = desk
         self._accounts = accounts
         self._recipes_with = recipes_with
+        self._alone = alone
 
     async def rename(self, sku: Sku, code: Sku, *, by: str) -> object:
         """Give an id a new code; a `Refusal` when the code is another SKU's."""
@@ -81,7 +88,7 @@ class Registrar:
 
         The order desk stands still meanwhile: what it has matched with the old id is decided before, the rest after.
         """
-        async with self._desk.at_rest():
+        async with self._alone(), self._desk.at_rest():
             answer = await self.router.together(lambda now: self._merge(gone, into, by, now))
         if isinstance(answer, SkuMerged):
             log.info("sku.merged", sku=gone, into=into, by=by)
@@ -97,7 +104,8 @@ class Registrar:
             self._apply(event)
             return (event,), event
 
-        return await self.router.together(run)
+        async with self._alone():
+            return await self.router.together(run)
 
     def _merge(self, gone: Sku, into: Sku, by: str, now: datetime) -> tuple[Sequence[Event], object]:
         for sku in (gone, into):

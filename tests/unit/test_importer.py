@@ -60,10 +60,9 @@ async def test_opening_stock_of_one_place_clears_what_another_was_short_of(autoj
         waiter = Waiter()
         await node.desk.tell(order(order_line("A", 7), account=DIRECT), waiter)
         await waiter.wait()
-        assert list(node.incidents.open) == ["A"]
+        assert list(node.incidents.open) == [(A, None)]
         await apply(node, [HAMBURG])
         book = node.router.ledger_of(A).books[A]
-        assert book.oversell is not None
-        assert (book.shortage, book.oversell.open_units, book.oversell.cause) == (2, 2, "relieved")
+        assert (book.oversold, book.records.oversells[None].cause) == (2, "relieved")
     async with running_node(settings_for(None), store, clock=NoonClock(), serve=False) as successor:
         assert successor.router.ledger_of(A).books[A] == book

@@ -1,8 +1,10 @@
 """An import is one decision: every problem of every row is told, and then nothing at all is done."""
 
 from engine.domain.catalogue.catalogue import Catalogue
-from engine.domain.catalogue.importing import ListingRow, Plan, Planner, Row, SkuRow, StockRow
-from engine.domain.events import ItemDescribed, SkuAdded, StockAdjusted
+from engine.domain.catalogue.importing import Plan, Planner
+from engine.domain.catalogue.importing_rows import ListingRow, Row, SkuRow, StockRow
+from engine.domain.catalogue.pieces import Planned, unpack
+from engine.domain.events import ListingMapped, SkuAdded, StockAdjusted
 from engine.domain.stock.book import Book
 from engine.domain.units import ListingId, LocationId, Sku
 from tests.fakes.books import BOTH, HERE, THERE, A, B, Shelf
@@ -19,7 +21,7 @@ def plan(shelf: Shelf, *rows: Row) -> Plan:
     catalogue = Catalogue()
     for sku in shelf.ledgers:
         catalogue.apply(SkuAdded(at=START, sku=sku, name=shelf.book(sku).name))
-    planner = Planner(book_of, catalogue=catalogue, locations=BOTH, accounts=(SHOP,), now=START)
+    planner = Planner(book_of, catalogue=catalogue, locations=BOTH, accounts=(SHOP,), mapping=mapped, now=START)
     for row in rows:
         planner.take(row)
     for _ in planner.settle():
@@ -27,9 +29,19 @@ def plan(shelf: Shelf, *rows: Row) -> Plan:
     return planner.plan()
 
 
+def mapped(row: ListingRow) -> ListingMapped:
+    return ListingMapped(
+        at=START, account=row.account, listing_id=row.listing, sku=row.sku, pack_units=row.pack_units, source="import"
+    )
+
+
+def events_of(planned: Plan) -> list[Planned]:
+    return [event for piece in planned.pieces for event in unpack(piece)]
+
+
 def problems(shelf: Shelf, *rows: Row) -> list[tuple[int, str, str]]:
     planned = plan(shelf, *rows)
-    assert (planned.events, planned.listings) == ((), ())
+    assert planned.is_empty
     return [(each.row, each.field, each.problem) for each in planned.problems]
 
 
@@ -42,15 +54,17 @@ def test_rows_may_come_in_any_order() -> None:
         StockRow(sku=NEW, location=THERE, on_hand=3),
     )
     assert planned.problems == ()
-    assert planned.listings == (listing,)
-    assert planned.events[0] == SkuAdded(at=START, sku=NEW, name="New", safety_stock=((THERE, 2),))
-    assert [(e.location, e.on_hand) for e in planned.events if isinstance(e, StockAdjusted)] == [(HERE, 7), (THERE, 3)]
+    events = events_of(planned)
+    assert events[0] == SkuAdded(at=START, sku=NEW, name="New", safety_stock=((THERE, 2),))
+    assert [(e.location, e.on_hand) for e in events if isinstance(e, StockAdjusted)] == [(HERE, 7), (THERE, 3)]
+    assert events[-1] == mapped(listing)
+    assert planned.counts == {"skus": 1, "items": 0, "listings": 1, "stock": 2, "recipes": 0}
 
 
 def test_what_is_so_already_is_no_change() -> None:
     shelf = Shelf()
-    assert plan(shelf, SkuRow(sku=A, name="A")).events == ()
-    assert plan(shelf, SkuRow(sku=A, name="A", safety_stock={HERE: 0})).events == ()
+    assert plan(shelf, SkuRow(sku=A, name="A")).is_empty
+    assert plan(shelf, SkuRow(sku=A, name="A", safety_stock={HERE: 0})).is_empty
 
 
 def test_every_problem_is_told_and_nothing_is_done() -> None:
@@ -92,11 +106,12 @@ def test_an_account_nobody_configured_is_a_problem() -> None:
 def test_the_same_opening_stock_twice_counts_once() -> None:
     shelf = Shelf()
     row = StockRow(sku=A, location=HERE, on_hand=7)
-    for event in plan(shelf, row).events:
-        assert not isinstance(event, ItemDescribed)
+    for event in events_of(plan(shelf, row)):
+        assert isinstance(event, StockAdjusted)
         shelf.ledgers[A].apply(event)
     again = plan(shelf, row)
-    assert (again.events, again.listings, again.problems) == ((), (), ())
+    assert again.is_empty
+    assert again.problems == ()
     assert problems(shelf, StockRow(sku=A, location=HERE, on_hand=8)) == [
         (0, "on_hand", "sku=A location=here has moved before: use ADJUST")
     ]
