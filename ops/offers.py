@@ -1,6 +1,6 @@
 """Rules of offers and all they depend on beside stock, wired together: versions, demand, quotas, siblings, walks."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol, get_args
 
@@ -10,11 +10,13 @@ import trio
 from config import schema
 from engine.actors.campaigner import Campaigner
 from engine.actors.journal import Journal
+from engine.actors.pacer import Pacer
 from engine.actors.projections import Projections
 from engine.actors.pusher import Pusher
 from engine.actors.reoffer import Reoffer, ReofferListener
 from engine.actors.turns import Turns
 from engine.domain.availability import Availability
+from engine.domain.catalogue.catalogue import Catalogue
 from engine.domain.catalogue.recipes import Recipes
 from engine.domain.commands import Refusal
 from engine.domain.errors import ConfigError
@@ -22,23 +24,30 @@ from engine.domain.events import (
     BookEvent,
     CampaignEnded,
     CampaignEvent,
+    CampaignReturned,
     CampaignSet,
     DemandLapsed,
     DemandSet,
     Event,
     HoldCommitted,
     ItemDescribed,
+    Line,
     OrderRecorded,
+    RecipeSet,
     RulesSet,
+    SkuMerged,
+    SkuRenamed,
 )
-from engine.domain.offers.campaigns import Campaign, Campaigns, check_campaign
+from engine.domain.offers.campaigns import Campaign, Campaigns, Phase, check_campaign
 from engine.domain.offers.demand import Demand
-from engine.domain.offers.fences import Fences, QuotaSales
+from engine.domain.offers.fences import Bundles, Fences, QuotaSales
+from engine.domain.offers.naming import note_names
 from engine.domain.offers.offers import Facts, Fence, Offering
+from engine.domain.offers.pace import Pace
 from engine.domain.offers.rulebooks import Rulebooks
-from engine.domain.offers.rules import RuleBook, RulesVersion, check_book, note_book
+from engine.domain.offers.rules import RuleBook, RulesVersion, check_book
 from engine.domain.stock.book import Book, hold_line_id, units_of
-from engine.domain.units import AccountId, Key, OrderId, Sku
+from engine.domain.units import DIRECT, AccountId, Key, OrderId, Sku
 from engine.machines.pushing import Around
 from engine.machines.siblings import Siblings
 from engine.ports import Clock
@@ -68,8 +77,7 @@ class OfferDesk:
         clock: Clock,
         journal: Journal,
         book_of: BookOf,
-        category_of: Callable[[Sku], str | None],
-        is_retired: Callable[[Sku], bool],
+        catalogue: Catalogue,
         recipes: Recipes,
         listener: ReofferListener,
     ) -> None:
@@ -87,6 +95,8 @@ class OfferDesk:
         self._file = book_from(settings.offers)
         self.versions = Rulebooks()
         self.demand = Demand(self._sold)
+        self.pace = Pace()
+        self.pacer = Pacer(self.pace, self._retouch_everywhere, clock=clock)
         self._clock = clock
         self._journal = journal
         self._book_of = book_of
@@ -96,13 +106,16 @@ class OfferDesk:
         self.siblings = Siblings(tuple(self.places), self._may_show_last)
         self.siblings.retouch = self._retouch
         self.facts = Facts(
-            category_of=category_of,
-            is_retired=is_retired,
-            daily_sales=self.demand.daily_sales,
+            codes=catalogue.codes,
+            category_of=catalogue.category_of,
+            is_retired=catalogue.is_retired,
+            daily_sales=self._daily_sales,
             rate_elsewhere=self._rate_elsewhere,
+            rate_beside=self._rate_beside,
             lag_seconds=lambda account: self._pushers[account].lag_seconds,
             fences=self._fences_of,
             last_open=self._last_open,
+            rate_direct=lambda sku, at: self.pace.rate_of(sku, DIRECT, at),
         )
         self.offerings = {account: Offering(account, places, self.facts) for account, places in self.places.items()}
         self.turns = Turns()
@@ -111,11 +124,14 @@ class OfferDesk:
         self._setting: set[Sku] = set()
         """SKUs whose campaign is on its way to the disk: the next one is judged by what is there then."""
         self.campaigner = Campaigner(
-            self.campaigns, self._pushers.get, self._retouch_everywhere, clock=clock, journal=journal
+            self.campaigns, self._pushers.get, self._retouch_claimed, clock=clock, journal=journal
         )
-        self.fences = Fences(self.offerings, self.sales, self.versions.now, self.campaigns)
+        self.bundles = Bundles(recipes, catalogue.category_of, catalogue.codes)
+        self.fences = Fences(self.offerings, self.sales, self.versions.now, self.campaigns, self.bundles)
         self._last_units = False
         """Whether any rule gives the last units: asked for every few listings of a walk."""
+        self._follows_demand = False
+        """Whether any buffer does: else no sale needs to be told to the pace."""
         self._walked: dict[AccountId, Walked] = {}
         self.reoffer = Reoffer(
             self._walked, clock=clock, next_turn_at=self._next_turn_at, drifts=self._drifts, listener=listener
@@ -136,10 +152,16 @@ class OfferDesk:
         """Ask for the events that rules and demand are made of."""
         projections.add((RulesSet,), lambda _position, event: self._take(event))
         projections.add((RulesSet,), lambda _position, _event: self.reoffer.request("rules"), replayed=False)
-        projections.add((OrderRecorded, DemandSet, DemandLapsed), lambda _position, event: self.demand.apply(event))
+        told = (OrderRecorded, DemandSet, DemandLapsed, SkuMerged)
+        projections.add(told, lambda _position, event: self.demand.apply(event))
         projections.add((HoldCommitted,), lambda _position, event: self._committed(event))
         projections.add(CAMPAIGN_EVENTS, lambda _position, event: self.campaigner.applied(self.campaigns.apply(event)))
         projections.add((ItemDescribed,), lambda _position, event: self._described(event.sku), replayed=False)
+        projections.add((SkuRenamed, SkuMerged), lambda _position, _event: self._forget_names())
+        projections.add((SkuRenamed,), lambda _position, event: self._renamed(event.sku), replayed=False)
+        projections.add((SkuMerged,), lambda _position, event: self._renamed(event.into), replayed=False)
+        regrouping = (RecipeSet, ItemDescribed, *CAMPAIGN_EVENTS)
+        projections.add(regrouping, lambda _position, _event: self.fences.forget_bundles())
 
     def stocked(self, availability: Availability) -> None:
         """Note whether there is any of a SKU: only days in stock count as days on which it could be sold."""
@@ -182,13 +204,14 @@ class OfferDesk:
 
     def notes(self, book: RuleBook) -> Iterator[str]:
         """Say what a book has that is allowed and probably not meant."""
-        return note_book(book, knows_sku=lambda sku: self._book_of(sku) is not None)
+        return note_names(book.skus, self.facts.codes, lambda sku: self._book_of(sku) is not None)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Compute offers anew whenever they may have changed without an event of stock."""
         async with trio.open_nursery() as nursery:
             await nursery.start(self.reoffer.run)
             await nursery.start(self.campaigner.run)
+            await nursery.start(self.pacer.run)
             task_status.started()
 
     async def set_campaign(self, terms: CampaignSet) -> Refusal | Campaign:
@@ -220,6 +243,19 @@ class OfferDesk:
             await self._journal.record([CampaignEnded(at=self._clock.now(), key=key, by=by, note=note)])
         return known
 
+    async def return_campaign(self, key: Key, by: str, note: str) -> Refusal | Campaign:
+        """Believe a person that the channel gave the rest back, before its listing was read; repeatable."""
+        known = self.campaigns.get(key)
+        if known is None:
+            return Refusal(code="NOSUCHCAMPAIGN", text=f"campaign={key}")
+        now = self._clock.now()
+        if known.phase(now) in {Phase.PLANNED, Phase.RUNNING}:
+            return Refusal(code="RUNNING", text=f"campaign={key} ends at {known.ends_at.isoformat()}: end it first")
+        if known.returned is None:
+            sold, rest = known.sold, known.remainder
+            await self._journal.record([CampaignReturned(at=now, key=key, sold=sold, remainder=rest, by=by, note=note)])
+        return known
+
     def pushers(self) -> Mapping[AccountId, Pusher]:
         """Return every account's pusher."""
         return self._pushers
@@ -232,6 +268,7 @@ class OfferDesk:
             offering.use(self.versions.now)
         self.fences.use(self.versions.now)
         self._last_units = any(terms.last_units for _, _, terms in event.rules.layers())
+        self._follows_demand = any(terms.buffer_from is not None for _, _, terms in event.rules.layers())
 
     def _committed(self, event: HoldCommitted) -> None:
         if event.owed:
@@ -241,6 +278,9 @@ class OfferDesk:
             self.demand.committed(event, 0 if line is None else units_of(line.committed))
 
     def _sold(self, sku: Sku, account: AccountId, units: int, at: datetime) -> None:
+        if self._follows_demand:
+            self.pace.sold(sku, account, units, at)
+            self.pacer.sold()
         if account in self.offerings:
             self.sales.sold(sku, account, units)
             self.campaigns.sell(sku, account, units, at)
@@ -250,11 +290,19 @@ class OfferDesk:
         return rule.quota.value, rule.quota_since
 
     def _rate_elsewhere(self, sku: Sku, account: AccountId, at: datetime) -> float:
-        """Bundles are sold in components: the one that goes fastest decides."""
+        """As on an ordinary day, or as the last few sales came, whichever is faster."""
+        return max(self.demand.rate_elsewhere(sku, account, at), self.pace.rate_elsewhere(sku, account, at))
+
+    def _rate_beside(self, component: Line, bundle: Sku, account: AccountId, at: datetime) -> float:
+        """The same of a bundle's component; of its last few sales, those that the account had no part in."""
+        usual = self.demand.rate_beside(component, bundle, account, at)
+        return max(usual, self.pace.rate_elsewhere(component[0], account, at))
+
+    def _daily_sales(self, sku: Sku, at: datetime) -> float | None:
+        """Return what is sold of a SKU, or of a bundle as such, on a day in stock."""
         if sku not in self._recipes:
-            return self.demand.rate_elsewhere(sku, account, at)
-        leaves = self._recipes.made(sku).leaves
-        return max(self.demand.rate_elsewhere(leaf, account, at) / units for leaf, units in leaves)
+            return self.demand.daily_sales(sku, at)
+        return self.demand.daily_sales_of_bundle(sku, self._recipes.made(sku).leaves, at)
 
     def _last_open(self, sku: Sku, account: AccountId) -> bool:
         """Units that other listings may sell as part of a bundle, or as its components, are not the last ones."""
@@ -277,6 +325,23 @@ class OfferDesk:
         for pusher in self._pushers.values():
             pusher.retouch(sku)
 
+    def _forget_names(self) -> None:
+        """Find out anew which rule is whose: names in the book may mean another SKU from now on."""
+        for offering in self.offerings.values():
+            offering.forget_names()
+        self.fences.forget_bundles()
+
+    def _renamed(self, sku: Sku) -> None:
+        if self.versions.now.book.skus:
+            self._retouch_claimed(sku)
+
+    def _retouch_claimed(self, sku: Sku) -> None:
+        """Compute anew what a claim on a SKU may be felt in: it, its components, and what else is made of those."""
+        leaves = [leaf for leaf, _ in self._recipes.made(sku).leaves] if sku in self._recipes else [sku]
+        above = [bundle for leaf in leaves for bundle in self._recipes.bundles_above(leaf)]
+        for each in dict.fromkeys((sku, *leaves, *above)):
+            self._retouch_everywhere(each)
+
     def _described(self, sku: Sku) -> None:
         if self.versions.now.book.categories:
             self._retouch_everywhere(sku)
@@ -291,5 +356,4 @@ class OfferDesk:
         return min((turn for turn in turns if turn > after), default=None)
 
     def _drifts(self) -> bool:
-        layers = self.versions.now.book.layers()
-        return any(terms.buffer_from is not None for _, _, terms in layers)
+        return self._follows_demand

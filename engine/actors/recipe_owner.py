@@ -21,12 +21,21 @@ class RecipeOwner:
     it in the journal.
     """
 
-    def __init__(self, recipes: Recipes, *, router: Router, desk: OrderDesk, journal: Journal) -> None:
-        """Own `recipes`; replay brings them."""
+    def __init__(
+        self,
+        recipes: Recipes,
+        *,
+        router: Router,
+        desk: OrderDesk,
+        journal: Journal,
+        alone: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> None:
+        """Own `recipes`; replay brings them. `alone` is entered for every change: no import is under way meanwhile."""
         self.recipes = recipes
         self._router = router
         self._desk = desk
         self._journal = journal
+        self._alone = alone
 
     def apply(self, event: RecipeSet) -> None:
         """Take in a recipe, in replay or while the books are lent."""
@@ -55,7 +64,7 @@ class RecipeOwner:
             newest = self.recipes.newest(sku)
             return decided.events, newest or Refusal(code="NOSUCHRECIPE", text=f"sku={sku} never was a bundle")
 
-        async with self.at_rest():
+        async with self._alone(), self.at_rest():
             return await self._router.together(run)
 
     def decide(

@@ -140,15 +140,18 @@ class Naive:
             if level.location == location and (until is None or until > now)
         )
 
-    def shortage(self, sku: Sku, sellable: dict[Place, int], now: datetime) -> int:
-        """Units that nobody could be given, if all came for theirs: those who must have it from one place go first."""
+    def shortage(self, stands: dict[Place, tuple[int, int]], now: datetime) -> int:
+        """Units that nobody could be given of what lies at some places, if all to whom they are promised came for them.
+
+        `stands`: of each place, what may be sold and what is promised there. Those who must have it from one of the
+        places go first; what lies anywhere else is nothing to them.
+        """
         missing = left = wanted_anywhere = 0
-        for place, there in sellable.items():
+        for place, (there, promised) in stands.items():
             bound = self.bound(place, now)
             missing += max(0, bound - there)
             left += max(0, there - bound)
-            wanted_anywhere -= bound
-        wanted_anywhere += self.committed(sku) + self.reserved(sku, now)
+            wanted_anywhere += promised - bound
         return missing + max(0, wanted_anywhere - left)
 
     # -- papers

@@ -1,21 +1,23 @@
 """A seller's stock as a beginner would write it: lists of what happened, every figure summed up from the start.
 
 Slow and obvious. It knows nothing of books, locations, shards, actors or journals; it is told what was accepted, and
-says what every figure must be and what a basket may have.
+says what every figure must be and what a basket may have. It knows two heaps: what the seller has, and what a
+marketplace keeps for him and ships to its own buyers, who get nothing of the first, as nobody else gets of the second.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 from engine.domain.orders import OrderSnapshot
-from engine.domain.units import HoldId, LineId, OrderId, Sku
+from engine.domain.units import DIRECT, AccountId, HoldId, LineId, OrderId, Sku
 
 Lines = dict[Sku, int]
 
 
 class Figures(NamedTuple):
-    """One SKU over all locations."""
+    """One SKU of one heap."""
 
     on_hand: int
     committed: int
@@ -50,7 +52,10 @@ class Recorded(NamedTuple):
 class NaiveSeller:
     """Everything that was accepted so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, marketplace: AccountId) -> None:
+        """Start with nothing; orders of `marketplace` are met from what it keeps."""
+        self.marketplace = marketplace
+        self.kept_there: Counter[Sku] = Counter()
         self.came_in: Counter[Sku] = Counter()
         self.set_aside: Counter[Sku] = Counter()
         self.recipes: dict[Sku, Lines] = {}
@@ -102,16 +107,11 @@ class NaiveSeller:
 
     # -- what must be so
 
-    def figures(self, sku: Sku, now: datetime) -> Figures:
-        on_hand, committed, reserved = self.came_in[sku], 0, 0
-        for snapshot, recipes in self.orders.values():
-            for line in snapshot.lines:
-                each = recipes[line.line_id][1].get(sku, 0)
-                on_hand -= (line.shipped - line.returned) * each
-                if snapshot.held_until is None:
-                    committed += line.open_units * each
-                elif snapshot.held_until > now:
-                    reserved += line.open_units * each
+    def figures(self, sku: Sku, now: datetime, *, kept_there: bool = False) -> Figures:
+        on_hand, committed, reserved = self._owed(sku, now, kept_there=kept_there)
+        if kept_there:
+            return Figures(self.kept_there[sku] - on_hand, committed, reserved, 0, 0, 0)
+        on_hand = self.came_in[sku] - on_hand
         for basket in self.baskets.values():
             units = basket.lines.get(sku, 0)
             if basket.state == "open" and (basket.until is None or basket.until > now):
@@ -121,6 +121,52 @@ class NaiveSeller:
         incoming = sum(max(0, lines.get(sku, 0)) for lines in self.announced.values())
         in_transit = sum(lines.get(sku, 0) for lines in self.travelling.values())
         return Figures(on_hand, committed, reserved, self.set_aside[sku], incoming, in_transit)
+
+    def _owed(self, sku: Sku, now: datetime, *, kept_there: bool) -> tuple[int, int, int]:
+        """Say what the orders of a heap have taken away, are owed, and reserve."""
+        gone, committed, reserved = 0, 0, 0
+        for snapshot, recipes in self.orders.values():
+            if (snapshot.account == self.marketplace) != kept_there:
+                continue
+            for line in snapshot.lines:
+                each = recipes[line.line_id][1].get(sku, 0)
+                gone += (line.shipped - line.returned) * each
+                if snapshot.held_until is None:
+                    committed += line.open_units * each
+                elif snapshot.held_until > now:
+                    reserved += line.open_units * each
+        return gone, committed, reserved
+
+    def short(self, sku: Sku, now: datetime, *, kept_there: bool = False) -> int:
+        """Units promised of a heap beyond what it has: no other heap makes them good."""
+        return max(0, -self.figures(sku, now, kept_there=kept_there).atp)
+
+    # -- what was wanted, whatever became of it but a cancellation
+
+    def wanted(self, now: datetime) -> Iterator[tuple[AccountId, Sku, Lines, int]]:
+        """Each order line that counts: account, what it was sold as, what one is made of, and how many."""
+        for snapshot, recipes in self.orders.values():
+            pending = snapshot.held_until is None or snapshot.held_until > now
+            for line in snapshot.lines:
+                sku, made_of = recipes[line.line_id]
+                yield snapshot.account, sku, made_of, line.shipped + (line.open_units if pending else 0)
+
+    def sold_as(self, sku: Sku, account: AccountId, now: datetime) -> int:
+        """What an account sold of a SKU, as that; a bundle's components are not sold as what they are."""
+        units = sum(units for seller, sold, _, units in self.wanted(now) if (seller, sold) == (account, sku))
+        return units + (self._checked_out(sku) if account == DIRECT else 0)
+
+    def sold_in_all(self, sku: Sku, now: datetime) -> int:
+        """Units that went out of the door or are to go, in whatever."""
+        units = sum(made_of.get(sku, 0) * units for _, _, made_of, units in self.wanted(now))
+        return units + self._checked_out(sku)
+
+    def _checked_out(self, sku: Sku) -> int:
+        """Units of baskets that were paid and have no order of their own yet; nobody says what they were sold as."""
+        owed = [basket for basket in self.baskets.values() if basket.state == "owed"]
+        return sum(basket.lines.get(sku, 0) for basket in owed if basket.order not in self.orders)
+
+    # -- what may be promised
 
     def available(self, sku: Sku, now: datetime) -> int:
         """Units of a SKU or of a bundle that can still be promised, taking one after the other."""

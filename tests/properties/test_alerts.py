@@ -3,19 +3,24 @@
 import random
 from collections import Counter
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from engine.domain.alerts import SEVERITY, AlertItem, AlertKind, Finding, Message, Severity
+from engine.domain.alerts import AlertItem, AlertKind, Finding, Message, Severity, severity_of
+from engine.domain.availability import Availability
 from engine.domain.errors import ChannelError, NotSent, OutcomeUnknown, Refused
 from engine.domain.events import AlertAcknowledged, AlertRaised, AlertResolved, AlertUndeliverable
+from engine.domain.units import LocationId, Sku
 from engine.machines.alerts.alerts import AlertTerms
 from engine.machines.alerts.deliveries import DeliveryTerms, Destination
+from engine.machines.alerts.findings import Findings
+from engine.machines.alerts.stocklevels import LowStockTerms, StockLevels
 from tests.fakes.alerts import Desk, found
+from tests.fakes.clocks import START
 
 KINDS = (AlertKind.OVERSELL, AlertKind.DRIFT, AlertKind.COUNT_VARIANCE, AlertKind.LOW_STOCK)
-FINDINGS = [found(kind, subject) for kind in KINDS for subject in "AB"]
+FINDINGS = [*(found(kind, subject) for kind in KINDS for subject in "AB"), found(AlertKind.FUSE, "3pl@here")]
 DESTINATIONS = (
     Destination(name="all"),
     Destination(name="worst", severity=Severity.CRITICAL),
@@ -165,7 +170,7 @@ class Lives(RuleBasedStateMachine):
         self.desk.decide()
         for key in self.holding:
             known = self.desk.alerts.is_known(key)
-            if SEVERITY[key[0]] is Severity.CRITICAL:
+            if severity_of(key) is Severity.CRITICAL:
                 assert known, "an oversell that holds is an alert, or somebody has resolved it"
         for _ in range(100):
             self.desk.wait(3600)
@@ -174,9 +179,44 @@ class Lives(RuleBasedStateMachine):
         assert all(self.desk.deliveries.owed(each.name) == 0 for each in DESTINATIONS)
         self.what_is_owed_is_waiting_taken_or_given_up()
         for key in self.holding:
-            if SEVERITY[key[0]] is Severity.CRITICAL:
+            if severity_of(key) is Severity.CRITICAL:
                 assert self.desk.alerts.is_open(key)
 
 
 Lives.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestLives = Lives.TestCase
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(-2, 12), st.sampled_from((None, 0.0, 1.0, 3.0)), st.booleans()), max_size=20)
+)
+def test_to_judge_again_what_has_not_moved_says_what_its_stock_told_again_would_say(
+    steps: list[tuple[int, float | None, bool]],
+) -> None:
+    """So whoever hears of stock alone, and looks again when demand may have moved, misses nothing."""
+    demand: dict[str, float | None] = {"A": None}
+
+    def make() -> tuple[Findings, StockLevels]:
+        findings = Findings(ignored=(), is_known=lambda _: True)
+        findings.live = True
+        levels = StockLevels(
+            findings,
+            terms=LowStockTerms(units=2, days=3),
+            terms_of={},
+            daily_sales=lambda sku, _at: demand[sku],
+            unsettled=lambda _key, _skus: False,
+        )
+        return findings, levels
+
+    (findings, levels), (others, told_again) = make(), make()
+    atp = 10
+    for number, (units, sales, moves) in enumerate(((atp, None, True), *steps)):
+        demand["A"] = sales
+        atp = units if moves else atp
+        level = Availability(sku=Sku("A"), position=number, atp=((LocationId("l"), atp),), changed_at=START)
+        told_again.look(level, START)
+        if moves:
+            levels.look(level, START)
+        else:
+            levels.judge_again(levels.skus(), START)
+        assert findings.take() == others.take(), (number, atp, sales)

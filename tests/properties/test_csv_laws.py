@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.domain.catalogue.barcodes import LENGTHS, compute_check_digit
-from engine.domain.catalogue.importing import SkuRow
+from engine.domain.catalogue.importing_rows import SkuRow
 from engine.domain.catalogue.items import (
     DAYS_MAX,
     GRAMS_MAX,

@@ -25,6 +25,7 @@ from engine.domain.commands import (
     LoseTransfer,
     Moved,
     Observe,
+    Observed,
     OrderPurchase,
     PlaceHold,
     Reallocate,
@@ -36,26 +37,40 @@ from engine.domain.commands import (
     ReleaseHold,
     Return,
     SendTransfer,
+    TakeSnapshot,
     sum_lines,
 )
-from engine.domain.events import BookEvent, Event, OrderRecorded, StockAdjusted, StockCounted, StockObserved
+from engine.domain.events import (
+    DecidedEvent,
+    Event,
+    OrderRecorded,
+    StockAdjusted,
+    StockConfirmed,
+    StockCounted,
+    StockObserved,
+)
 from engine.domain.orders import OrderLine, OrderSnapshot, OrderStatus
 from engine.domain.states import SET_ASIDE, State
 from engine.domain.stock.book import Book, Position, units_of
 from engine.domain.stock.filing import Paper
 from engine.domain.stock.ledger import Ledger, handle
+from engine.domain.stock.places import Kind, Pools
 from engine.domain.units import DIRECT, AccountId, DocumentId, HoldId, Key, LineId, LocationId, OrderId, Sku
 from tests.properties.naive_ledger import Move, Naive, OrderLineKey, Place
 
 SKUS = (Sku("A"), Sku("B"), Sku("C"))
-HERE, THERE = LocationId("here"), LocationId("there")
+HERE, THERE, FBA = LocationId("here"), LocationId("there"), LocationId("fba")
+LOCATIONS = (HERE, THERE, FBA)
+POOLS = Pools({HERE: Kind.OWN, THERE: Kind.STORE, FBA: Kind.CHANNEL_FULFILLED})
 SHOP = AccountId("shop")
 START = datetime(2026, 11, 11, tzinfo=UTC)
 EVENTS = msgspec.msgpack.Decoder(list[Event])
 FOR_EVER = 10**9
 
 skus = st.sampled_from(SKUS)
-locations = st.sampled_from((HERE, THERE))
+locations = st.sampled_from(LOCATIONS)
+sellers = st.sampled_from(((HERE, THERE), (HERE, THERE), (FBA,), (FBA, HERE)))
+"""Where accounts may sell from, in order of preference."""
 numbers = st.sampled_from((DocumentId("1"), DocumentId("2")))
 lines_of_papers = st.dictionaries(skus, st.integers(1, 5), min_size=1, max_size=2)
 
@@ -67,7 +82,7 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.now = START
         self.model = Naive(START)
-        self.journal: list[BookEvent | OrderRecorded] = []
+        self.journal: list[DecidedEvent] = []
         self.ledgers = [self.new_ledger(), self.new_ledger()]
         self.seen: list[tuple[Command, Answer]] = []
         self.hold_skus: dict[HoldId, tuple[Sku, ...]] = {}
@@ -76,7 +91,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @staticmethod
     def new_ledger() -> Ledger:
-        return Ledger(remembered_seconds=FOR_EVER, remembered_max=FOR_EVER, history_seconds=FOR_EVER)
+        return Ledger(remembered_seconds=FOR_EVER, remembered_max=FOR_EVER, history_seconds=FOR_EVER, pools=POOLS)
 
     def owner(self, sku: Sku) -> Ledger:
         return self.ledgers[SKUS.index(sku) % 2]
@@ -93,7 +108,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 return tuple(sorted({*command.skus, *self.hold_skus.setdefault(hold_id, command.skus)}))
             case CommitHold(hold_id=hold_id) | ReleaseHold(hold_id=hold_id):
                 return self.hold_skus[hold_id]
-            case RecordOrder():
+            case RecordOrder() | TakeSnapshot():
                 return command.skus
             case OrderPurchase() | SendTransfer():
                 return self.documents.note(document_of(command), command.skus)
@@ -131,7 +146,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def add_skus(self) -> None:
         for sku in SKUS:
             self.do(AddSku(sku=sku, name=f"name of {sku}"))
-            for location, units in ((HERE, 9), (THERE, 4)):
+            for location, units in ((HERE, 9), (THERE, 4), (FBA, 3)):
                 self.do(Receive(key=Key(self.fresh("first")), sku=sku, location=location, quantity=units))
                 self.model.moves.append(Move((sku, location), units))
         self.now += timedelta(seconds=15)
@@ -261,34 +276,46 @@ class LedgerMachine(RuleBasedStateMachine):
             self.model.waiting[place] = (command.key, command.taken_at, delta)
 
     @rule(
-        sku=skus,
+        off_by=st.dictionaries(skus, st.sampled_from((-4, -1, 0, 0, 0, 2)), min_size=1),
         location=locations,
-        off_by=st.integers(-4, 4),
         seconds_ago=st.integers(-1, 20),
         nets=st.booleans(),
         source=st.sampled_from(("3pl", "erp")),
     )
-    def observe(self, sku: Sku, location: LocationId, off_by: int, seconds_ago: int, nets: bool, source: str) -> None:
-        quantity = max(0, self.at(sku, location).on_hand + off_by)
-        command = Observe(
-            key=Key(self.fresh("f")),
-            sku=sku,
-            location=location,
-            source=source,
-            quantity=quantity,
-            as_of=self.now - timedelta(seconds=seconds_ago),
-            nets_open_orders=nets,
+    def observe(self, off_by: dict[Sku, int], location: LocationId, seconds_ago: int, nets: bool, source: str) -> None:
+        """An older snapshot loses against a newer one, whether that changed anything or not."""
+        key = Key(self.fresh("f"))
+        rows = tuple(
+            Observe(
+                key=key,
+                sku=sku,
+                location=location,
+                source=source,
+                quantity=max(0, self.at(sku, location).on_hand + off),
+                as_of=self.now - timedelta(seconds=seconds_ago),
+                nets_open_orders=nets,
+            )
+            for sku, off in off_by.items()
         )
-        code, delta = self.model.judge_observation(command, self.now)
-        answer = self.do(command)
-        if code:
-            assert refused(answer) == code
-            return
-        assert isinstance(answer, Moved)
-        (event,) = answer.movements
-        assert isinstance(event, StockObserved)
-        assert event.delta == delta
-        self.model.look((sku, location), command.as_of, self.now, delta)
+        judged = [self.model.judge_observation(row, self.now) for row in rows]
+        recorded = len(self.journal)
+        answer = self.do(TakeSnapshot(rows=rows))
+        assert isinstance(answer, Observed)
+        for row, verdict, (code, delta) in zip(rows, answer.verdicts, judged, strict=True):
+            if code:
+                assert refused(verdict) == code
+                continue
+            assert isinstance(verdict, Moved)
+            (event,) = verdict.movements
+            assert isinstance(event, StockObserved)
+            assert (event.sku, event.delta) == (row.sku, delta)
+            self.model.look((row.sku, location), row.as_of, self.now, delta)
+        kept = [event for event in self.journal[recorded:] if isinstance(event, StockObserved | StockConfirmed)]
+        moved = [row.sku for row, (code, delta) in zip(rows, judged, strict=True) if not code and delta]
+        same = [row.sku for row, (code, delta) in zip(rows, judged, strict=True) if not code and not delta]
+        assert [event.sku for event in kept if isinstance(event, StockObserved)] == moved
+        assert [sku for event in kept if isinstance(event, StockConfirmed) for sku, _ in event.rows] == same
+        assert len(kept) == len(moved) + bool(same), "what changes nothing is one event"
 
     # -- papers
 
@@ -388,9 +415,10 @@ class LedgerMachine(RuleBasedStateMachine):
             assert refused(answer) == "OUTOFSTOCK"
 
     def free(self, sku: Sku) -> int:
-        model = self.model
-        sellable = model.on_hand(sku) - sum(model.unavailable((sku, location)) for location in (HERE, THERE))
-        return sellable - model.committed(sku) - model.reserved(sku, self.now)
+        """Units that a hold of the storefront may have: it sells from two of the places."""
+        for ledger in self.ledgers:
+            self.journal.extend(ledger.lapse(self.now))
+        return sum(self.sellable((sku, place)) - self.promised((sku, place)) for place in (HERE, THERE))
 
     @precondition(lambda self: self.model.holds)
     @rule(data=st.data())
@@ -425,8 +453,15 @@ class LedgerMachine(RuleBasedStateMachine):
             max_size=4,
         ),
         held=st.one_of(st.none(), st.integers(-3, 10)),
+        sold_from=sellers,
     )
-    def order(self, order: int, counts: list[tuple[Sku, int, int, int, LocationId | None]], held: int | None) -> None:
+    def order(
+        self,
+        order: int,
+        counts: list[tuple[Sku, int, int, int, LocationId | None]],
+        held: int | None,
+        sold_from: tuple[LocationId, ...],
+    ) -> None:
         """Any life-cycle at all: lines come, go, change SKU, ship, return, cancel and flip back (lessons B, C)."""
         order_id = OrderId(f"o-{order}")
         until = None if held is None else self.now + timedelta(seconds=held)
@@ -453,7 +488,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 snapshot=self.snapshot(order_id, until, new),
                 skus_of_lines=tuple(level.sku for level in new.values()),
                 levels=told,
-                locations=(HERE, THERE),
+                locations=sold_from,
             )
         )
         self.model.orders[order_id] = (new, until)
@@ -516,6 +551,8 @@ class LedgerMachine(RuleBasedStateMachine):
             return  # the order desk, not the books, tells old snapshots from new ones; people may move a line again
         if isinstance(first, Refusal) and not isinstance(command, PlaceHold):
             return
+        if isinstance(first, Observed) and not all(isinstance(verdict, Moved) for verdict in first.verdicts):
+            return
         if isinstance(command, OrderPurchase):  # a level: only the newest one is told again to no effect
             order = self.model.purchases[command.purchase_order]
             if ({s: n for s, n in order.lines.items() if n}, order.location) != (dict(command.lines), command.location):
@@ -552,6 +589,13 @@ class LedgerMachine(RuleBasedStateMachine):
         returned = sum(units for line in lines for location, units in line.returned if location == place[1])
         return self.model.moved(place) - shipped + returned - self.model.unavailable(place)
 
+    def promised(self, place: Place) -> int:
+        """Units that holds and order lines claim at a place, each by its own record."""
+        book = self.book(place[0])
+        claims = [held.parts for held in book.holds.values()]
+        claims += [(*line.committed, *line.reserved) for line in book.demand.values()]
+        return sum(units for parts in claims for location, units in parts if location == place[1])
+
     @invariant()
     def every_figure_is_the_naive_one(self) -> None:
         for sku in SKUS:
@@ -564,14 +608,17 @@ class LedgerMachine(RuleBasedStateMachine):
             assert sum(p.committed for p in positions) == model.committed(sku)
             assert sum(p.reserved for p in positions) == model.reserved(sku, self.now)
             assert sum(p.committed for p in positions) == sum(units_of(d.committed) for d in book.demand.values())
-            sellable = {(sku, location): self.sellable((sku, location)) for location in (HERE, THERE)}
-            assert book.shortage == model.shortage(sku, sellable, self.now)
-            assert book.shortage == (book.oversell.open_units if book.oversell else 0)
+            short: dict[LocationId | None, int] = {}
+            for pool, together in ((None, (HERE, THERE)), (FBA, (FBA,))):
+                stands = {(sku, at): (self.sellable((sku, at)), self.promised((sku, at))) for at in together}
+                short[pool] = model.shortage(stands, self.now)
+            told = {pool: incident.open_units for pool, incident in book.records.oversells.items()}
+            assert told == {pool: units for pool, units in short.items() if units}
 
     @invariant()
     def every_place_and_state_has_its_own(self) -> None:
         """What came in less what went out, in every state; nothing is negative but what may be promised."""
-        for place in ((sku, location) for sku in SKUS for location in (HERE, THERE)):
+        for place in ((sku, location) for sku in SKUS for location in LOCATIONS):
             sku, location = place
             if sku not in self.owner(sku).books:
                 continue
@@ -595,7 +642,10 @@ class LedgerMachine(RuleBasedStateMachine):
         """Replay of what the journal would hold, through its real encoding, equals live."""
         again = [self.new_ledger(), self.new_ledger()]
         for event in EVENTS.decode(msgspec.msgpack.encode(self.journal)):
-            if not isinstance(event, OrderRecorded):
+            if isinstance(event, StockConfirmed):
+                for sku, quantity in event.rows:
+                    again[SKUS.index(sku) % 2].confirm(event, sku, quantity)
+            elif not isinstance(event, OrderRecorded):
                 again[SKUS.index(event.sku) % 2].apply(event)  # type: ignore[union-attr, arg-type]
         for live, replayed in zip(self.ledgers, again, strict=True):
             assert replayed.books == live.books

@@ -74,7 +74,7 @@ async def tell_all(snapshots: list[OrderSnapshot], arrivals: list[int], *, at_on
         newest = max(told, key=lambda snapshot: snapshot.modified_at)
         for sku in STOCK:
             assert engine.figures(sku) == expected(newest, sku), sku
-            assert engine.book(sku).shortage == 0
+            assert engine.book(sku).oversold == 0
 
 
 @pytest.mark.slow

@@ -7,10 +7,12 @@ late, twice and out of order, commands are repeated, recipes change while orders
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 import msgspec
+import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,13 +40,16 @@ from engine.domain.commands import (
     ReleaseHold,
     SendTransfer,
 )
-from engine.domain.events import RecipeSet, StockAdjusted
+from engine.domain.events import DemandLapsed, DemandSet, HoldCommitted, OrderRecorded, RecipeSet, StockAdjusted
+from engine.domain.offers.demand import Demand
 from engine.domain.orders import Freshness, OrderSnapshot
 from engine.domain.states import State
-from engine.domain.units import DIRECT, DocumentId, HoldId, Key, LocationId, OrderId, Sku
+from engine.domain.stock.book import hold_line_id, units_of
+from engine.domain.stock.places import Kind, Pools
+from engine.domain.units import DIRECT, AccountId, DocumentId, HoldId, Key, LocationId, OrderId, Sku
 from tests.fakes.books import BOTH, HERE, THERE
 from tests.fakes.clocks import HandClock
-from tests.fakes.engine import Engine
+from tests.fakes.engine import Engine, FakeAccount
 from tests.fakes.orders import SHOP, order, order_line
 from tests.properties.naive_seller import Basket, Figures, Lines, NaiveSeller
 
@@ -54,6 +59,10 @@ SKUS = (*LEAVES, *KITS)
 
 STOREFRONT = "3"
 """The order that is placed at the seller's own shop; the others are a channel's."""
+MARKETPLACE, ITS_PLACE = AccountId("marketplace"), LocationId("fba")
+ITS_ORDER = "4"
+"""The order of a marketplace that keeps units for the seller and ships them itself."""
+POOLS = Pools({HERE: Kind.OWN, THERE: Kind.STORE, ITS_PLACE: Kind.CHANNEL_FULFILLED})
 
 leaves, kits, skus = st.sampled_from(LEAVES), st.sampled_from(KITS), st.sampled_from(SKUS)
 places = st.sampled_from(BOTH)
@@ -62,9 +71,11 @@ edits = st.sampled_from(("cancel", "ship", "give_back", "pay"))
 often = st.sampled_from((True, True, True, False))
 made_of = st.dictionaries(leaves, st.integers(1, 3), max_size=2)
 names = st.sampled_from("123")
+orders = st.sampled_from("1234")
 
 STEP = st.one_of(
     st.tuples(st.just("receive"), leaves, places, few),
+    st.tuples(st.just("send_in"), leaves, few),
     st.tuples(st.just("adjust"), leaves, places, st.integers(-4, 4).filter(bool)),
     st.tuples(st.just("set_aside"), leaves, places, few),
     st.tuples(st.just("inspect"), leaves, places, few, st.booleans()),
@@ -78,9 +89,9 @@ STEP = st.one_of(
     st.tuples(st.just("commit"), names, st.none() | names),
     st.tuples(st.just("release"), names),
     st.tuples(st.just("wait"), st.sampled_from((1, 50, 100))),
-    st.tuples(st.just("order"), names, st.lists(st.tuples(skus, few), min_size=1, max_size=3), st.booleans(), often),
-    st.tuples(st.just("edit"), names, st.integers(0, 2), edits, few, often),
-    st.tuples(st.just("deliver"), names, st.integers(0, 9)),
+    st.tuples(st.just("order"), orders, st.lists(st.tuples(skus, few), min_size=1, max_size=3), st.booleans(), often),
+    st.tuples(st.just("edit"), orders, st.integers(0, 2), edits, few, often),
+    st.tuples(st.just("deliver"), orders, st.integers(0, 9)),
     st.tuples(st.just("recipe"), kits, st.dictionaries(skus, st.integers(1, 3), max_size=2)),
     st.tuples(st.just("again"), st.integers(0, 99)),
 )
@@ -88,9 +99,9 @@ SALE = st.one_of(
     st.tuples(st.just("checkout"), names, st.dictionaries(skus, few, min_size=1, max_size=2), st.booleans()),
     st.tuples(st.just("hold"), names, st.dictionaries(skus, few, min_size=1, max_size=3), st.sampled_from((None, 60))),
     st.tuples(st.just("commit"), names, st.none() | names),
-    st.tuples(st.just("edit"), names, st.integers(0, 1), edits, few, often),
-    st.tuples(st.just("deliver"), names, st.integers(0, 9)),
-    st.tuples(st.just("order"), names, st.lists(st.tuples(skus, few), min_size=1, max_size=3), st.booleans(), often),
+    st.tuples(st.just("edit"), orders, st.integers(0, 1), edits, few, often),
+    st.tuples(st.just("deliver"), orders, st.integers(0, 9)),
+    st.tuples(st.just("order"), orders, st.lists(st.tuples(skus, few), min_size=1, max_size=3), st.booleans(), often),
 )
 STEPS = st.lists(STEP | SALE, max_size=40)
 """Every kind of step, and those of sales more often."""
@@ -102,13 +113,14 @@ class Seller:
 
     engine: Engine
     clock: HandClock
-    model: NaiveSeller = field(default_factory=NaiveSeller)
+    model: NaiveSeller = field(default_factory=lambda: NaiveSeller(MARKETPLACE))
     told: dict[str, list[OrderSnapshot]] = field(default_factory=dict)
     """Every state that an order of the channel ever had, the newest last."""
     asked: list[tuple[Command, object]] = field(default_factory=list)
     keys: int = 0
     found: int = 0
-    """Events read so far, for units that left though nobody knew of them."""
+    """Events read so far, for units that left though nobody knew of them, and for what was sold."""
+    demand: Demand = field(default_factory=Demand)
 
     def key(self) -> Key:
         self.keys += 1
@@ -133,6 +145,11 @@ class Seller:
     async def receive(self, sku: Sku, place: LocationId, units: int) -> None:
         command = Receive(key=self.key(), sku=sku, location=place, quantity=units)
         await self.move(command, lambda: self.model.came_in.update({sku: units}))
+
+    async def send_in(self, sku: Sku, units: int) -> None:
+        """The marketplace says that units have come in."""
+        command = Receive(key=self.key(), sku=sku, location=ITS_PLACE, quantity=units)
+        await self.move(command, lambda: self.model.kept_there.update({sku: units}))
 
     async def adjust(self, sku: Sku, place: LocationId, delta: int) -> None:
         command = Adjust(key=self.key(), sku=sku, location=place, delta=delta, reason="found")
@@ -282,7 +299,7 @@ class Seller:
     async def order(self, name: str, lines: list[tuple[Sku, int]], paid: bool, told: bool) -> None:
         """An order is placed at the channel, and told of at once, later or never."""
         if name not in self.told:
-            account = DIRECT if name == STOREFRONT else SHOP
+            account = {STOREFRONT: DIRECT, ITS_ORDER: MARKETPLACE}.get(name, SHOP)
             held_until = None if paid else self.clock.now() + timedelta(seconds=80)
             numbered = [order_line(sku, units, line=str(number)) for number, (sku, units) in enumerate(lines)]
             self.told[name] = [order(*numbered, order_id=name, account=account, held_until=held_until)]
@@ -361,23 +378,57 @@ class Seller:
         await self.engine.router.look_at(SKUS, lambda books, _now: books, looked)
         await looked.wait()  # the clock's part is decided and durable, too
         for _, event in self.engine.events[self.found :]:
+            self.sell(event)
             if isinstance(event, StockAdjusted) and event.reason.startswith("count error"):
-                self.model.came_in[event.sku] += event.delta
+                heap = self.model.kept_there if event.location == ITS_PLACE else self.model.came_in
+                heap[event.sku] += event.delta
         self.found = len(self.engine.events)
         now = self.clock.now()
+        self.compare_demand(now)
         for sku in SKUS:
-            assert self.figures(sku) == self.model.figures(sku, now), sku
+            assert self.figures(sku, *BOTH) == self.model.figures(sku, now), sku
+            assert self.figures(sku, ITS_PLACE) == self.model.figures(sku, now, kept_there=True), sku
             positions = self.engine.book(sku).positions.values()
             assert all(units >= 0 for position in positions for units in _counts(position)), sku
         newest = {level.sku: level for level in self.engine.told}
         for kit in KITS:
             if kit in self.model.recipes and kit in newest and newest[kit].components:
                 assert count_available(newest[kit], BOTH) == self.model.available(kit, now), kit
-        open_units = {sku: self.engine.book(sku).shortage for sku in LEAVES if self.engine.book(sku).shortage}
-        assert open_units == {sku: -figures.atp for sku in LEAVES if (figures := self.model.figures(sku, now)).atp < 0}
+        for sku in LEAVES:
+            short = {None: self.model.short(sku, now), ITS_PLACE: self.model.short(sku, now, kept_there=True)}
+            told = self.engine.book(sku).records.oversells
+            assert {place: event.open_units for place, event in told.items()} == {
+                place: units for place, units in short.items() if units
+            }
+            assert {place for place in short if (sku, place) in self.engine.incidents.open} == set(told)
 
-    def figures(self, sku: Sku) -> Figures:
-        positions = tuple(self.engine.book(sku).positions.values())
+    def sell(self, event: object) -> None:
+        """Let the projection of demand hear what the node tells it."""
+        if isinstance(event, OrderRecorded | DemandSet | DemandLapsed):
+            self.demand.apply(event)
+        elif isinstance(event, HoldCommitted):
+            order_id = event.order_id or OrderId(event.hold_id)
+            line = self.engine.book(event.sku).demand.get((event.account, order_id, hold_line_id(event.hold_id)))
+            self.demand.committed(event, units_of(line.committed) if line is not None else 0)
+
+    def compare_demand(self, now: datetime) -> None:
+        """What others sell of a SKU: all but what this listing sells, whichever way it went."""
+        model, days = self.model, 86_400
+        for account in (SHOP, DIRECT, MARKETPLACE):
+            for sku in LEAVES:
+                beside = model.sold_in_all(sku, now) - model.sold_as(sku, account, now)
+                assert round(days * self.demand.rate_elsewhere(sku, account, now)) == beside, (sku, account)
+            for kit, (leaf, units) in product(KITS, [(leaf, units) for leaf in LEAVES for units in (1, 3)]):
+                beside = model.sold_in_all(leaf, now) - units * model.sold_as(kit, account, now)
+                found = self.demand.rate_beside((leaf, units), kit, account, now)
+                assert round(days * found) == max(0, beside), (kit, leaf, account)
+        for kit in KITS:
+            sold = sum(model.sold_as(kit, account, now) for account in (SHOP, DIRECT, MARKETPLACE))
+            assert (self.demand.daily_sales_of_bundle(kit, (), now) or 0) * 28 == pytest.approx(sold)
+
+    def figures(self, sku: Sku, *places: LocationId) -> Figures:
+        known = self.engine.book(sku).positions
+        positions = [known[place] for place in places if place in known]
         return Figures(*(sum(getattr(position, name) for position in positions) for name in Figures._fields))
 
 
@@ -388,7 +439,8 @@ def _counts(position: object) -> tuple[int, ...]:
 
 async def live(opening: int, kit: Lines, box: int, steps: list[tuple[Any, ...]]) -> None:
     clock = HandClock()
-    async with Engine(clock=clock).checked() as engine:
+    accounts = {DIRECT: FakeAccount(), SHOP: FakeAccount(), MARKETPLACE: FakeAccount((ITS_PLACE,))}
+    async with Engine(clock=clock, accounts=accounts, pools=POOLS).checked() as engine:
         await engine.stock(**dict.fromkeys(LEAVES, opening), **dict.fromkeys(KITS, 0))
         seller = Seller(engine, clock)
         seller.model.came_in.update(dict.fromkeys(LEAVES, opening))

@@ -126,17 +126,6 @@ class Catalogue:
             case SkuRetired(sku=sku) | SkuRevived(sku=sku):
                 self._items[sku] = msgspec.structs.replace(self._items[sku], retired=isinstance(event, SkuRetired))
 
-    def adopt(self, draft: "Draft") -> None:
-        """Take over what was drafted on this very version, in the time that it takes to merge tables."""
-        assert draft.version == self.version, (draft.version, self.version)
-        self._items.update(draft.items)
-        self._order += draft.added
-        for key in draft.freed:
-            if self._barcodes.get(key) in draft.items:
-                del self._barcodes[key]
-        self._barcodes.update(draft.barcodes)
-        self.version += draft.events
-
     def _describe(self, event: ItemDescribed) -> None:
         known = self._items[event.sku]
         self._index(known.details, event.details, event.sku)
@@ -155,38 +144,6 @@ class Catalogue:
                 del self._barcodes[barcode_key(barcode)]
         for barcode in after.barcodes:
             self._barcodes[barcode_key(barcode)] = sku
-
-
-class Draft:
-    """SKUs added and items described beside the catalogue, which goes on being read meanwhile."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        """Begin on today's version."""
-        self.version = catalogue.version
-        self.events = 0
-        self.items: dict[Sku, Item] = {}
-        self.added: list[Sku] = []
-        self.barcodes: dict[int, Sku] = {}
-        self.freed: set[int] = set()
-        self._catalogue = catalogue
-
-    def apply(self, event: SkuAdded | ItemDescribed) -> None:
-        """Take in one event, as `Catalogue.apply` would."""
-        self.events += 1
-        sku = event.sku
-        item = self.items.get(sku) or self._catalogue.get(sku)
-        if isinstance(event, SkuAdded):
-            if item is None:
-                self.added.append(sku)
-                self.items[sku] = Item(sku, event.name)
-            elif item.name != event.name:
-                self.items[sku] = msgspec.structs.replace(item, name=event.name)
-            return
-        assert item is not None, sku
-        self.freed.update(map(barcode_key, item.details.barcodes))
-        for barcode in event.details.barcodes:
-            self.barcodes[barcode_key(barcode)] = sku
-        self.items[sku] = _described(item, event.details)
 
 
 def _described(item: Item, details: Details) -> Item:

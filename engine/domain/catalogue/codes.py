@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from engine.domain.commands import Command, sum_lines
+from engine.domain.commands import Command, TakeSnapshot, sum_lines
 from engine.domain.events import SkuMerged, SkuRenamed
 from engine.domain.units import Sku
 
@@ -16,7 +16,7 @@ from engine.domain.units import Sku
 class Codes:
     """From code to id and back. Empty until the first rename: then nothing has to be looked up."""
 
-    __slots__ = ("_codes", "_ids", "_others", "_until", "active", "merged")
+    __slots__ = ("_codes", "_ids", "_inherited", "_others", "_until", "active", "merged")
 
     def __init__(self) -> None:
         """Start with every SKU called as its id."""
@@ -28,6 +28,8 @@ class Codes:
         """Id of a renamed SKU to its code."""
         self._others: dict[Sku, list[Sku]] = {}
         """Id to the codes in `_ids` that mean it."""
+        self._inherited: set[Sku] = set()
+        """Codes that meant a SKU which was merged into another one."""
         self._until: dict[Sku, datetime] = {}
         """Old codes and when they ended."""
         self.merged: dict[Sku, Sku] = {}
@@ -46,6 +48,13 @@ class Codes:
         """Return the other codes that mean this id, the oldest first."""
         now = self._codes.get(sku, sku)
         return tuple(code for code in (sku, *self._others.get(sku, ())) if code != now)
+
+    def precedence(self, code: Sku) -> int:
+        """Rank a code among those of one SKU, 0 first: its id, its code of today, its old ones, those it inherited."""
+        if code in self._inherited:
+            return 3
+        sku = self.resolve(code)
+        return 0 if code == sku else 1 if code == self.code_of(sku) else 2
 
     def ended_at(self, code: Sku) -> datetime | None:
         """Return when a code was given up; None while it is in use, and for a code nobody had."""
@@ -82,6 +91,7 @@ class Codes:
         for code in moving:
             self._ids[code] = into
         self._others.setdefault(into, []).extend(moving)
+        self._inherited.update(moving)
         self.merged[gone] = into
         for sku in (sku for sku, target in self.merged.items() if target == gone):
             self.merged[sku] = into
@@ -97,4 +107,6 @@ def name_by_id(command: Command, codes: Codes) -> Command:
     named = [(codes.resolve(code), units) for code, units in lines]
     if named != list(lines):
         changes["lines"] = sum_lines(named)
+    if isinstance(command, TakeSnapshot):
+        changes["rows"] = tuple([msgspec.structs.replace(row, sku=codes.resolve(row.sku)) for row in command.rows])
     return msgspec.structs.replace(command, **changes) if changes else command

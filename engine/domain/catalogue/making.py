@@ -46,7 +46,8 @@ def count_available(
     Args:
         level: what there is.
         where: each location once.
-        fenced: units of a bundle's component that are not to be shown; of what has stock itself nothing is taken off.
+        fenced: units of a bundle's component that are not to be shown, and of the bundle itself where its components
+            must lie together; of what has stock itself nothing is taken off.
     """
     if not level.components:
         return sum([units for place, units in level.atp if place in where])
@@ -54,7 +55,8 @@ def count_available(
     if level.together and most > 0:
         atp = {component.sku: dict(component.atp) for _, component in level.components}
         leaves = [(component.sku, units) for units, component in level.components]
-        most = min(most, sum([makeable_at(leaves, place, lambda sku, at: atp[sku].get(at, 0)) for place in where]))
+        apart = sum([makeable_at(leaves, place, lambda sku, at: atp[sku].get(at, 0)) for place in where])
+        most = min(most, apart - fenced(level))
     return most
 
 
@@ -62,16 +64,25 @@ def explain_components(
     level: Availability, where: Collection[LocationId], fenced: Callable[[Availability], int] = lambda _: 0
 ) -> list[tuple[str, str, str]]:
     """Return the terms of a bundle's availability: component, units that may be shown of it, what that makes."""
-    left = [(units, component.sku, _left(component, where, fenced)) for units, component in level.components]
+    left = [(units, component, _left(component, where, fenced)) for units, component in level.components]
     least = min((atp // units for units, _, atp in left), default=0)
     terms: list[tuple[str, str, str]] = []
-    for units, sku, atp in left:
+    for units, component, atp in left:
         binds = ", which binds" if atp // units == least else ""
-        terms.append((f"component {sku}", str(atp), f"{units} in one: makes {atp // units}{binds}"))
+        held_back = fenced(component)
+        without = f" without {held_back} ring-fenced for others" if held_back else ""
+        terms.append((f"component {component.sku}", str(atp), f"{units} in one: makes {atp // units}{without}{binds}"))
     if level.together:
         total = count_available(level, where, fenced)
         terms.append(("together", str(total), "each unit from one location, where all components lie"))
     return terms
+
+
+def count_spare(
+    level: Availability, where: Collection[LocationId], fenced: Callable[[Availability], int], made: int
+) -> list[int]:
+    """Return for each component of a bundle how many more of it that one alone would make, beyond `made`."""
+    return [_left(component, where, fenced) // units - made for units, component in level.components]
 
 
 def _left(level: Availability, where: Collection[LocationId], fenced: Callable[[Availability], int]) -> int:

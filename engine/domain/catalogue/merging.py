@@ -144,7 +144,7 @@ class _Merge:
         )
 
     def _hand_over(self, line: DemandSet) -> Iterator[DemandSet]:
-        yield msgspec.structs.replace(line, at=self._now, sku=self._into.sku)
+        yield msgspec.structs.replace(line, at=self._now, sku=self._into.sku, by="", reason="", reference="")
         yield DemandSet(at=self._now, sku=line.sku, account=line.account, order_id=line.order_id, line_id=line.line_id)
         for sign, parts in ((1, line.shipped), (-1, line.returned)):
             for place, units in parts:

@@ -8,7 +8,7 @@ shows is.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -114,6 +114,10 @@ class Campaigns:
         """Return a campaign, over or not; None: there is none of this key, or it is not kept."""
         found = self.open.get(key)
         return found or next((each for each in self.over if each.terms.key == key), None)
+
+    def skus(self) -> Iterable[Sku]:
+        """Return every SKU that has an open campaign."""
+        return self._of_sku.keys()
 
     def of(self, sku: Sku) -> Sequence[Campaign]:
         """Return the campaigns of a SKU that are not over."""

@@ -4,7 +4,7 @@ A rule sets some terms and leaves the others to a wider one: SKU, then category,
 checked as a whole before it counts, and a version says who changed it and why.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -144,11 +144,6 @@ def check_book(book: RuleBook, accounts: Mapping[AccountId, Sequence[LocationId]
         for account in window.accounts:
             problems += _check_account(f"{path}.accounts", account, accounts)
     return problems
-
-
-def note_book(book: RuleBook, *, knows_sku: Callable[[Sku], bool]) -> Iterator[str]:
-    """Say what may be used and is probably not meant: rules for SKUs that do not exist (yet)."""
-    return (f"skus.{sku}: no SKU has this id yet" for sku in book.skus if not knows_sku(sku))
 
 
 def _check_account(path: str, account: AccountId, accounts: Mapping[AccountId, object]) -> Iterator[str]:

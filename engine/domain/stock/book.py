@@ -14,7 +14,6 @@ from engine.domain.events import (
     HoldExpired,
     HoldRefused,
     HoldReleased,
-    OversellRecorded,
     Part,
     StateChanged,
     StockAdjusted,
@@ -122,7 +121,6 @@ class Book:
         "movements",
         "name",
         "on_hand_history",
-        "oversell",
         "positions",
         "records",
         "refused",
@@ -155,8 +153,6 @@ class Book:
         self.history_for = history_for
         self.on_hand_history = History(since)
         self.committed_history = History(since)
-        self.oversell: OversellRecorded | None = None
-        """The newest incident while more is promised than there is."""
         self.is_bundle = False
         """Whether it is made of other SKUs and has no stock of its own."""
         self.retired = False
@@ -202,23 +198,17 @@ class Book:
         return sum(self.atp_at(location) for location in locations)
 
     @property
-    def shortage(self) -> int:
-        """Units promised beyond what there is, over all locations; what one place alone owes no other makes good."""
-        bound = self.records.bound
-        if not bound:
-            return max(0, -sum([position.free for position in self.positions.values()]))
-        lacking_bound = free = 0
-        for location, position in self.positions.items():
-            lacking = max(0, bound.get(location, 0) - position.standing(State.SELLABLE))
-            lacking_bound += lacking
-            free += position.free + lacking
-        return lacking_bound + max(0, -free)
+    def oversold(self) -> int:
+        """Units promised beyond what there is: the sum of open incidents, one for each pool of locations."""
+        return sum([incident.open_units for incident in self.records.oversells.values()])
 
     def levels(self) -> tuple[Part, ...]:
         """Available to promise at every location that was ever mentioned: what pushers need to know."""
-        if self.retired:
-            return tuple([(location, min(figures.atp, 0)) for location, figures in self.positions.items()])
-        return tuple([(location, figures.atp) for location, figures in self.positions.items()])
+        levels: list[Part] = []
+        for location, at in self.positions.items():  # `Position.atp` in line: this runs for whatever is sold
+            atp = at.on_hand - at.committed - at.reserved - at.unavailable - at.safety_stock
+            levels.append((location, atp if atp < 0 or not self.retired else 0))
+        return tuple(levels)
 
     def knows_hold(self, hold_id: HoldId) -> bool:
         """Whether a hold of this id is open, ended or refused here."""
@@ -237,7 +227,7 @@ def _facts(book: Book) -> tuple[object, ...]:
         for location, position in book.positions.items()
         if any(getattr(position, name) for name in Position.__slots__)
     }
-    records = (book.holds, book.ended, book.refused, book.demand, book.movements, book.oversell)
+    records = (book.holds, book.ended, book.refused, book.demand, book.movements)
     return (book.name, positions, *records, book.is_bundle, book.retired, book.merged_into, book.records.facts())
 
 

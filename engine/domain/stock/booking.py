@@ -61,7 +61,8 @@ def _apply_sku_added(book: Book, event: SkuAdded) -> None:
 # -- promises
 
 
-def _apply_units_held(book: Book, event: UnitsHeld) -> None:
+def hold_units(book: Book, event: UnitsHeld) -> None:
+    """Apply a grant: what `apply` does with it, for whoever knows what it is."""
     for location, units in event.parts:
         position = book.position(location)
         position.reserved += units
@@ -163,11 +164,11 @@ def lapsed(demand: DemandSet, at: datetime) -> DemandSet:
 
 
 def _apply_oversell_recorded(book: Book, event: OversellRecorded) -> None:
-    book.oversell = event
+    book.own_records().oversells[event.location] = event
 
 
-def _apply_oversell_cleared(book: Book, _event: OversellCleared) -> None:
-    book.oversell = None
+def _apply_oversell_cleared(book: Book, event: OversellCleared) -> None:
+    book.own_records().oversells.pop(event.location, None)
 
 
 def _apply_recipe_set(book: Book, event: RecipeSet) -> None:
@@ -320,7 +321,7 @@ def _apply_transfer_lost(book: Book, event: TransferLost) -> None:
 
 
 _APPLY: Final[dict[type, Callable[[Book, Any], None]]] = {
-    UnitsHeld: _apply_units_held,
+    UnitsHeld: hold_units,
     HoldCommitted: _apply_hold_committed,
     HoldReleased: _apply_hold_end,
     HoldExpired: _apply_hold_end,

@@ -1,8 +1,8 @@
 """Holds that name bundles: units found for all components at once, so that nothing is promised twice.
 
 Bundles that must stay together choose first, in SKU order; everything else takes what they leave. A hold of one such
-bundle is granted exactly where that many can be made; several in one hold that share components may be refused though
-another choice of locations would do.
+bundle is granted exactly where that many can be made. Where several of them get into each other's way, other choices of
+locations are searched (`together.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from engine.domain.commands import BundleLine, PlaceHold
 from engine.domain.events import Part
 from engine.domain.stock.allocate import merge, place
 from engine.domain.stock.book import Book, units_of
+from engine.domain.stock.together import spread_together
 from engine.domain.units import LocationId, Sku
 
 
@@ -36,6 +37,8 @@ class Placing:
         self._wanted = dict(command.lines)
         self._locations = command.locations if command.location is None else (command.location,)
         self._taken: dict[tuple[Sku, LocationId], int] = {}
+        self._grouped: dict[Sku, list[Sequence[Part]]] = {}
+        """Units of each SKU that bundles have taken which stay together."""
         self.parts: dict[Sku, tuple[Part, ...]] = {}
         """Where the units of each SKU come from, once all are found."""
 
@@ -48,18 +51,37 @@ class Placing:
         for sku, units in self._wanted.items():
             if self._available(sku) < units:
                 return Short(sku, None)
-        grouped: dict[Sku, list[Sequence[Part]]] = {sku: [] for sku in self._wanted}
-        for bundle in self._command.bundles:
-            if not bundle.together:
-                continue
+        self._grouped = {sku: [] for sku in self._wanted}
+        short = self._place_together([bundle for bundle in self._command.bundles if bundle.together])
+        if short is not None:
+            return short
+        for sku, units in self._wanted.items():
+            self.parts[sku] = self._fill_up(sku, units, self._grouped[sku])
+        return None
+
+    def _place_together(self, bundles: Sequence[BundleLine]) -> Short | None:
+        """Place bundles whose components lie together: one after the other if that will do, else by search."""
+        short = None
+        for bundle in bundles:
             groups = place(bundle.units, self._locations, partial(self._makeable, bundle.leaves))
             if groups is None:
-                return Short(self._find_short(bundle), (bundle.sku, bundle.units, self._count_together(bundle)))
-            for leaf, each in bundle.leaves:
-                grouped[leaf].append(self._take(leaf, [(location, units * each) for location, units in groups]))
-        for sku, units in self._wanted.items():
-            self.parts[sku] = self._fill_up(sku, units, grouped[sku])
+                short = Short(self._find_short(bundle), (bundle.sku, bundle.units, self._count_together(bundle)))
+                break
+            self._take_leaves(bundle, groups)
+        if short is None or len(bundles) == 1:
+            return short
+        self._taken.clear()
+        self._grouped = {sku: [] for sku in self._wanted}
+        found = spread_together(bundles, self._locations, self._room)
+        if found is None:
+            return short
+        for bundle, groups in zip(bundles, found, strict=True):
+            self._take_leaves(bundle, groups)
         return None
+
+    def _take_leaves(self, bundle: BundleLine, groups: Sequence[Part]) -> None:
+        for leaf, each in bundle.leaves:
+            self._grouped[leaf].append(self._take(leaf, [(location, units * each) for location, units in groups]))
 
     def _fill_up(self, sku: Sku, units: int, grouped: Sequence[Sequence[Part]]) -> tuple[Part, ...]:
         """Find the units of a SKU that need not lie where others do."""

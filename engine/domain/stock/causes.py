@@ -7,11 +7,11 @@ from engine.domain.commands import (
     ChangeState,
     Command,
     Count,
-    Observe,
     PlaceHold,
     RecordOrder,
     Return,
     SendTransfer,
+    TakeSnapshot,
 )
 from engine.domain.events import BookEvent
 from engine.domain.units import AccountId, OrderId, Sku
@@ -26,7 +26,11 @@ class Cause(NamedTuple):
     order_id: OrderId | None = None
 
 
-def cause_of_shortage(sku: Sku, cause: Command | BookEvent | None) -> Cause:
+class Regrouped:
+    """The configuration, or a newer program, says otherwise which locations stand in for one another."""
+
+
+def cause_of_shortage(sku: Sku, cause: Command | BookEvent | Regrouped | None) -> Cause:
     """Name what took the units; unknown for whatever takes none."""
     match cause:
         case RecordOrder(snapshot=snapshot, causes=causes):
@@ -36,8 +40,10 @@ def cause_of_shortage(sku: Sku, cause: Command | BookEvent | None) -> Cause:
             return Cause("count", f"adjustment {key}: {reason}")
         case Count(key=key, counted=counted, location=location):
             return Cause("count", f"count {key}: {counted} were at {location}")
-        case Observe(source=source, quantity=quantity, location=location, as_of=as_of):
-            return Cause("observed", f"{source} told {quantity} at {location} as of {as_of:%Y-%m-%dT%H:%M:%SZ}")
+        case TakeSnapshot(rows=rows):
+            row = next(row for row in rows if row.sku == sku)
+            seen = f"{row.quantity} at {row.location} as of {row.as_of:%Y-%m-%dT%H:%M:%SZ}"
+            return Cause("observed", f"{row.source} told {seen}")
         case ChangeState(key=key, quantity=quantity, source=source, target=target, reason=reason):
             why = f": {reason}" if reason else ""
             return Cause("set_aside", f"{key}: {quantity} from {source} to {target}{why}")
@@ -45,6 +51,8 @@ def cause_of_shortage(sku: Sku, cause: Command | BookEvent | None) -> Cause:
             return Cause("transfer", f"transfer {transfer} took units from {source} that another location is short of")
         case Return(key=key, state=state, account=account, order_id=order_id):
             return Cause("return", f"return {key} came as {state}; the channel had it on the shelf", account, order_id)
+        case Regrouped():
+            return Cause("regrouped", "which locations stand in for one another was changed: judged again at the start")
         case PlaceHold(account=account, hold_id=hold_id):
             return Cause("elsewhere", f"hold {hold_id} took units that another location is short of", account)
         case _:

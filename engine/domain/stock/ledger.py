@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from engine.domain.commands import Answer, Command, Done, PlaceHold, RecordOrder
+from engine.domain.commands import Answer, Command, Done, PlaceHold, RecordOrder, TakeSnapshot
 from engine.domain.events import (
     BookEvent,
+    DecidedEvent,
     DemandLapsed,
     DemandSet,
     HoldCommitted,
@@ -25,6 +26,7 @@ from engine.domain.events import (
     SkuAdded,
     StateChanged,
     StockAdjusted,
+    StockConfirmed,
     StockCounted,
     StockObserved,
     StockReceived,
@@ -35,26 +37,31 @@ from engine.domain.events import (
     UnitsHeld,
 )
 from engine.domain.stock.book import Book, Keyed, demand_key
-from engine.domain.stock.booking import apply
-from engine.domain.stock.causes import cause_of_shortage
+from engine.domain.stock.booking import apply, hold_units
+from engine.domain.stock.causes import Regrouped, cause_of_shortage
 from engine.domain.stock.decide import decide
 from engine.domain.stock.dues import Due, Dues
 from engine.domain.stock.filing import DOCUMENTS_SECONDS, DocumentKey, Filing
 from engine.domain.stock.levels import decide_levels
+from engine.domain.stock.places import ONE_POOL, Pool, Pools
 from engine.domain.stock.records import HISTORY_SECONDS
-from engine.domain.units import HoldId, Key, Sku
+from engine.domain.stock.shortage import find_shortages
+from engine.domain.stock.snapshots import build_record, read_row, take_snapshot
+from engine.domain.units import EPOCH, HoldId, Key, Sku
 
 _DUES_MIN = 4096
 """Below this many, dues of holds that ended early are not worth a clean-up."""
 
 _PRUNED_PER_STEP = 2
-"""Books whose old history is forgotten at each step: those that move forget by themselves, the others are at rest."""
+"""Books whose old history is forgotten at a step: those that move forget by themselves, the others are at rest..."""
+_PRUNE_PAUSE = timedelta(milliseconds=10)
+"""...and not where the processor looks just now: at least so long passes between two such steps."""
 
 
 class Handled(NamedTuple):
     """What one command did: events in the order they were applied, and the answer to give once they are durable."""
 
-    events: list[BookEvent | OrderRecorded]
+    events: list[DecidedEvent]
     answer: Answer
 
 
@@ -68,6 +75,7 @@ class Ledger:
         remembered_max: int,
         history_seconds: float = HISTORY_SECONDS,
         documents_seconds: float = DOCUMENTS_SECONDS,
+        pools: Pools = ONE_POOL,
     ) -> None:
         """Start without books.
 
@@ -76,11 +84,14 @@ class Ledger:
             remembered_max: ...and how many of it at most.
             history_seconds: how far back figures can be told.
             documents_seconds: how long a purchase order or transfer is kept when all of it is done.
+            pools: which locations make good what another one is short of.
         """
         self.books: dict[Sku, Book] = {}
+        self._pools = pools
         self._history_for = timedelta(seconds=history_seconds)
         self._unpruned: deque[Sku] = deque()
         """Every SKU; the next one to forget old history in front."""
+        self._prune_at = EPOCH
         self._filing = Filing(timedelta(seconds=documents_seconds), remembered_max)
         self._remembered_for = timedelta(seconds=remembered_seconds)
         self._remembered_max = remembered_max
@@ -129,9 +140,13 @@ class Ledger:
             case _:
                 pass
 
+    def confirm(self, event: StockConfirmed, sku: Sku, quantity: int) -> None:
+        """Apply one row of such an event, in replay: live, it was applied when it was decided."""
+        self.apply(read_row(event, sku, quantity, self.books[sku].on_hand_at(event.location)))
+
     def hold(self, book: Book, event: UnitsHeld) -> None:
         """Apply a grant to a book of ours: `apply` for the event that most commands bring."""
-        apply(book, event)
+        hold_units(book, event)
         if event.expires_at is not None:
             self._dues.add(event.expires_at, event)
 
@@ -167,27 +182,20 @@ class Ledger:
                     events += (event, *self.watch(due.sku, event, now))
         return events
 
-    def watch(self, sku: Sku, cause: Command | BookEvent | None, now: datetime) -> Sequence[BookEvent]:
-        """Bring the SKU's incident in step with its shortage, which `cause` may have changed."""
-        noted = _watch(self.books[sku], cause, now)
+    def watch(self, sku: Sku, cause: Command | BookEvent | Regrouped | None, now: datetime) -> Sequence[BookEvent]:
+        """Bring the SKU's incidents in step with its shortages, which `cause` may have changed."""
+        noted = _watch(self.books[sku], self._pools, cause, now)
         for event in noted:
             self.apply(event)
         return noted
 
-    def blank(self) -> "Ledger":
-        """Return a ledger like this one without books, to prepare some that `adopt` takes over."""
-        return Ledger(
-            remembered_seconds=self._remembered_for.total_seconds(),
-            remembered_max=self._remembered_max,
-            history_seconds=self._history_for.total_seconds(),
-        )
+    def judge_again(self, now: datetime) -> Iterator[Sequence[BookEvent]]:
+        """Yield for each book what its incidents say otherwise by the pools of this ledger; mostly nothing.
 
-    def adopt(self, other: "Ledger") -> None:
-        """Take over the books of SKUs that are new here: added and given opening stock, no more."""
-        assert self.books.keys().isdisjoint(other.books), "a SKU has one book"
-        self.books.update(other.books)
-        self._unpruned.extend(other._unpruned)  # noqa: SLF001  # two of a kind
-        self._remembered.extend(other._remembered)  # noqa: SLF001
+        The journal says how its predecessor's pools were, so it is asked once, when all of it is replayed.
+        """
+        for sku in self.books:
+            yield self.watch(sku, Regrouped(), now)
 
     def inherit_keys(self, sku: Sku, movements: Iterable[Keyed]) -> None:
         """Remember keys of a SKU that was merged into this one: a repeat must not move units a second time."""
@@ -210,11 +218,15 @@ class Ledger:
         if self._ended_early >= _DUES_MIN and 2 * self._ended_early > len(self._dues):
             self._dues.keep(lambda due: _lapse(self.books[due.sku], due, now))
             self._ended_early = 0
-        for _ in range(min(_PRUNED_PER_STEP, len(self._unpruned))):
-            self._unpruned.rotate(-1)
-            self.books[self._unpruned[-1]].forget_history(now)
-        horizon = now - self._remembered_for
+        if now >= self._prune_at:
+            self._prune_at = now + _PRUNE_PAUSE
+            for _ in range(min(_PRUNED_PER_STEP, len(self._unpruned))):
+                self._unpruned.rotate(-1)
+                self.books[self._unpruned[-1]].forget_history(now)
         holds: list[HoldId] = []
+        if not self._remembered:
+            return holds
+        horizon = now - self._remembered_for
         while self._remembered and (self._remembered[0][0] < horizon or len(self._remembered) > self._remembered_max):
             _, sku, what, is_hold = self._remembered.popleft()
             book = self.books[sku]
@@ -237,7 +249,7 @@ def handle(owner: Callable[[Sku], Ledger], command: Command, skus: Iterable[Sku]
         skus: those the command names, and those its hold id was first seen with.
         now: the instant of the decision.
     """
-    events: list[BookEvent | OrderRecorded] = []
+    events: list[DecidedEvent] = []
     books: dict[Sku, Book] = {}
     for sku in skus:
         ledger = owner(sku)
@@ -260,6 +272,12 @@ def handle(owner: Callable[[Sku], Ledger], command: Command, skus: Iterable[Sku]
             owner(event.sku).apply(event)
             events.append(event)
         answer: Answer = Done()
+    elif isinstance(command, TakeSnapshot):
+        taken = take_snapshot(books, command, now)
+        for seen in taken.seen:
+            owner(seen.sku).apply(seen)
+        events += build_record(taken.seen)
+        answer = taken.answer
     else:
         decision = decide(books, command, now)
         for decided in decision.events:
@@ -293,25 +311,41 @@ def _lapse(book: Book, due: Due, now: datetime) -> BookEvent | None:
     return HoldExpired(at=now, sku=book.sku, hold_id=due.hold_id)
 
 
-def _watch(book: Book, cause: Command | BookEvent | None, now: datetime) -> Sequence[BookEvent]:
-    """Keep the incident in step with the shortage: every further unit has a cause, and it closes when all is kept."""
-    known = book.oversell
-    shortage = book.shortage
-    if shortage == (known.open_units if known is not None else 0):
+def _watch(
+    book: Book, pools: Pools, cause: Command | BookEvent | Regrouped | None, now: datetime
+) -> Sequence[BookEvent]:
+    """Keep incidents in step with shortages: every further unit has a cause, and one closes when all is kept."""
+    known = book.records.oversells
+    short = find_shortages(book, pools)
+    if not known and not short:
         return ()
+    return [
+        event
+        for pool in dict.fromkeys((*known, *short))
+        if (event := _judge(book, pool, short.get(pool, 0), cause, now)) is not None
+    ]
+
+
+def _judge(
+    book: Book, pool: Pool, shortage: int, cause: Command | BookEvent | Regrouped | None, now: datetime
+) -> OversellRecorded | OversellCleared | None:
+    """Say what is to be recorded of one pool's shortage; None: nothing has changed."""
+    known = book.records.oversells.get(pool)
+    before = known.open_units if known is not None else 0
+    if shortage == before:
+        return None
     if shortage == 0:
-        return (OversellCleared(at=now, sku=book.sku),)
+        return OversellCleared(at=now, sku=book.sku, location=pool)
     found = cause_of_shortage(book.sku, cause)
-    more = max(0, shortage - (known.open_units if known is not None else 0))
-    return (
-        OversellRecorded(
-            at=now,
-            sku=book.sku,
-            units=more,
-            open_units=shortage,
-            account=found.account,
-            order_id=found.order_id,
-            cause=found.cause if more else "relieved",
-            detail=found.detail,
-        ),
+    more = max(0, shortage - before)
+    return OversellRecorded(
+        at=now,
+        sku=book.sku,
+        units=more,
+        open_units=shortage,
+        account=found.account,
+        order_id=found.order_id,
+        cause=found.cause if more else "relieved",
+        detail=found.detail,
+        location=pool,
     )

@@ -158,6 +158,12 @@ def reallocate(books: Books, command: Reallocate, now: datetime) -> Decision:
         return refuse("OUTOFSTOCK", f"sku={command.sku} requested={moving} free={free} location={command.location}")
     there = ((command.location, units),)
     event = msgspec.structs.replace(
-        line, at=now, committed=there if line.committed else (), reserved=there if line.reserved else ()
+        line,
+        at=now,
+        committed=there if line.committed else (),
+        reserved=there if line.reserved else (),
+        by=command.by,
+        reason=command.reason,
+        reference=command.reference,
     )
     return Decision((event,), Done())

@@ -1,9 +1,15 @@
-"""Kinds of locations, and what each allows."""
+"""Kinds of locations, what each allows, and which of them make good what another one is short of."""
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
 import msgspec
+
+from engine.domain.units import LocationId
+
+Pool = LocationId | None
+"""Locations whose units may serve one demand: a location that stands alone, or None, all that stand in for another."""
 
 
 class Kind(StrEnum):
@@ -32,15 +38,17 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True):
     """Also the seller's own storefront and tills, which name no locations of their own."""
     counted: bool
     """Our people can walk there and count."""
+    stands_in: bool
+    """Its units may be sent for what another such location is short of."""
 
 
 _ALLOWED: Final = {
-    Kind.OWN: Allowed(sold=True, sold_directly=True, counted=True),
-    Kind.STORE: Allowed(sold=True, sold_directly=True, counted=True),
-    Kind.THIRD_PARTY: Allowed(sold=True, sold_directly=True, counted=True),
-    Kind.CHANNEL_FULFILLED: Allowed(sold=True, sold_directly=False, counted=False),
-    Kind.CONSIGNMENT: Allowed(sold=True, sold_directly=True, counted=True),
-    Kind.IN_TRANSIT: Allowed(sold=False, sold_directly=False, counted=False),
+    Kind.OWN: Allowed(sold=True, sold_directly=True, counted=True, stands_in=True),
+    Kind.STORE: Allowed(sold=True, sold_directly=True, counted=True, stands_in=True),
+    Kind.THIRD_PARTY: Allowed(sold=True, sold_directly=True, counted=True, stands_in=True),
+    Kind.CHANNEL_FULFILLED: Allowed(sold=True, sold_directly=False, counted=False, stands_in=False),
+    Kind.CONSIGNMENT: Allowed(sold=True, sold_directly=True, counted=True, stands_in=False),
+    Kind.IN_TRANSIT: Allowed(sold=False, sold_directly=False, counted=False, stands_in=False),
 }
 """Receipts, returns, adjustments, transfers and partners' snapshots are for all of them."""
 
@@ -48,3 +56,36 @@ _ALLOWED: Final = {
 def allowed_at(kind: Kind) -> Allowed:
     """Return what a kind of location allows."""
     return _ALLOWED[kind]
+
+
+class Pools:
+    """Which locations stand in for one another."""
+
+    __slots__ = ("_together",)
+
+    def __init__(self, kinds: Mapping[LocationId, Kind] | None = None) -> None:
+        """Know the configured locations; None: nobody has said what they are, and all of them stand in for another."""
+        self._together = (
+            None if kinds is None else frozenset(place for place, kind in kinds.items() if allowed_at(kind).stands_in)
+        )
+
+    def of(self, location: LocationId) -> Pool:
+        """Return the pool of a location. One that is configured no more stands alone: nobody sells from it."""
+        return None if self._together is None or location in self._together else location
+
+    def sum_up(self, levels: Iterable[tuple[LocationId, int]]) -> int:
+        """Sum what is available over all locations; where pools have less than nothing, return what those lack instead.
+
+        So units that a marketplace keeps never hide, from whoever looks at one number, that the shelf owes some.
+        """
+        total = 0
+        pools: dict[Pool, int] = {}
+        for location, units in levels:
+            total += units
+            pool = self.of(location)
+            pools[pool] = pools.get(pool, 0) + units
+        lacking = sum([units for units in pools.values() if units < 0])
+        return lacking or total
+
+
+ONE_POOL: Final = Pools()

@@ -6,7 +6,8 @@ from typing import Final
 
 import msgspec
 
-from engine.domain.events import PurchaseOrdered, PurchaseOrderEnded, StockCounted, TransferSent
+from engine.domain.events import OversellRecorded, PurchaseOrdered, PurchaseOrderEnded, StockCounted, TransferSent
+from engine.domain.stock.places import Pool
 from engine.domain.units import EPOCH, AccountId, DocumentId, LineId, LocationId, OrderId
 
 DemandKey = tuple[AccountId, OrderId, LineId]
@@ -109,7 +110,7 @@ class TransferLine(msgspec.Struct):
 class Records:
     """What most SKUs have none of most of the time; so those share one that is empty (`NO_RECORDS`)."""
 
-    __slots__ = ("bound", "purchases", "recounts", "returns", "settled", "transfers")
+    __slots__ = ("bound", "oversells", "purchases", "recounts", "returns", "settled", "transfers")
 
     def __init__(self) -> None:
         """Start empty."""
@@ -123,6 +124,8 @@ class Records:
         """The newest instant at which somebody looked and the books followed: what was seen before is stale."""
         self.bound: dict[LocationId, int] = {}
         """Open units of order lines that only this location may owe; no zeros."""
+        self.oversells: dict[Pool, OversellRecorded] = {}
+        """The newest incident of every pool of locations of which more is promised than there is."""
 
     def facts(self) -> tuple[object, ...]:
         """Return everything, to be compared."""

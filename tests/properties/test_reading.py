@@ -1,0 +1,181 @@
+"""The tables for reading: for all histories they say what the engine knows, however often whoever makes them dies."""
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from adapters.store import reading as reading_file
+from adapters.store.memory import MemoryStore
+from adapters.store.reading import ReadingFile, open_reading
+from engine.domain.reading import rows as domain_rows
+from engine.domain.units import DIRECT
+from engine.ports import Frame
+from ops.reading import catch_up, rebuild
+from tests.fakes.clocks import HandClock
+from tests.fakes.engine import Engine, FakeAccount
+from tests.fakes.histories import HISTORIES, Story
+from tests.fakes.orders import SHOP
+from tests.fakes.reading import MemorySource, compare, compare_books, compare_demand, dump, frames_of
+from tests.golden.recording import FOLDER, read_frames, recover
+from tests.properties.test_seller import ITS_PLACE, KITS, LEAVES, MARKETPLACE, POOLS, STEPS, Seller, made_of
+
+RECORDED = sorted(path.stem for path in FOLDER.glob("*.jsonl"))
+
+
+@contextmanager
+def reading_in(folder: str, name: str = "reading.sqlite3") -> Iterator[ReadingFile]:
+    file = open_reading(Path(folder) / name)
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+async def rebuilt(folder: str, frames: list[Frame]) -> Path:
+    with reading_in(folder, "rebuilt.sqlite3") as file:
+        await rebuild(MemorySource(frames), file, lambda _what, _frames: None)
+        return file.path
+
+
+async def followed(folder: str, frames: list[Frame], cuts: list[int]) -> Path:
+    """Follow a journal that has grown to each of these lengths, each time as a new process."""
+    for length in [0, *sorted(cut % (len(frames) + 1) for cut in cuts), len(frames)]:
+        with reading_in(folder) as file:
+            if file.mark() is None:
+                await rebuild(MemorySource([]), file, lambda _what, _frames: None)
+            await catch_up(MemorySource(frames[:length]), file, file.mark())
+            path = file.path
+    return path
+
+
+@settings(max_examples=40, deadline=None)
+@given(history=HISTORIES, cuts=st.lists(st.integers(0, 50), max_size=6))
+def test_tables_agree_with_the_engine_and_following_makes_what_rebuilding_makes(
+    history: list[tuple[Any, ...]], cuts: list[int]
+) -> None:
+    """Sums of the ledger are STOCK's figures, open holds are open, demand per day is the engine's."""
+    story = Story()
+    for step in history:
+        story.play(step)
+    frames = frames_of(story.frames)
+
+    async def check() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            whole = await rebuilt(folder, frames)
+            compare(whole, await recover(frames))
+            assert dump(await followed(folder, frames, cuts)) == dump(whole)
+
+    trio.run(check)
+
+
+@settings(max_examples=15, deadline=None)
+@given(schedule=st.random_module(), opening=st.integers(0, 30), kit=made_of, box=st.integers(0, 2), steps=STEPS)
+def test_tables_agree_with_the_engine_over_bundles_orders_and_committed_holds(
+    schedule: object, opening: int, kit: dict[Any, int], box: int, steps: list[tuple[Any, ...]]
+) -> None:
+    """What the whole engine journals, and demand of what was sold within bundles (lessons F1 to F5)."""
+
+    async def check() -> None:
+        store, heard = MemoryStore(), []
+        accounts = {DIRECT: FakeAccount(), SHOP: FakeAccount(), MARKETPLACE: FakeAccount((ITS_PLACE,))}
+        clock = HandClock()
+        async with Engine(store, clock=clock, accounts=accounts, pools=POOLS).running() as engine:
+            await engine.stock(**dict.fromkeys(LEAVES, opening), **dict.fromkeys(KITS, 0))
+            seller = Seller(engine, clock)
+            seller.model.came_in.update(dict.fromkeys(LEAVES, opening))
+            await seller.recipe(KITS[0], kit)
+            await seller.recipe(KITS[1], {KITS[0]: box, LEAVES[0]: 1} if box else {})
+            for what, *arguments in steps:
+                await getattr(seller, what)(*arguments)
+                await seller.compare()
+            heard = list(store.frames)
+        with tempfile.TemporaryDirectory() as folder:
+            path = await rebuilt(folder, heard)
+            compare_books(path, engine.books().values())
+            compare_demand(path, seller.demand)
+            assert dump(await followed(folder, heard, list(range(0, len(heard), 5)))) == dump(path)
+
+    trio.run(check, clock=MockClock(autojump_threshold=0))
+
+
+@pytest.mark.parametrize("name", RECORDED)
+async def test_every_kind_of_event_is_read_from_journals_on_record(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where every row has to be looked up again."""
+    frames = read_frames(name)
+    whole = await rebuilt(str(tmp_path), frames)
+    compare(whole, await recover(frames))
+    monkeypatch.setattr(domain_rows, "_KNOWN_MAX", 0)
+    assert dump(await followed(str(tmp_path), frames, list(range(len(frames))))) == dump(whole)
+
+
+class Killed(BaseException):
+    """Nothing that would be done for an exception is done for a process that is killed."""
+
+
+class Mortal(sqlite3.Connection):
+    """Dies in front of the n-th statement; nothing gets through afterwards, no rollback either."""
+
+    left = 0
+
+    def execute(self, *args: Any) -> sqlite3.Cursor:
+        self._live(args[0])
+        return super().execute(*args)
+
+    def executemany(self, *args: Any) -> sqlite3.Cursor:
+        self._live(args[0])
+        return super().executemany(*args)
+
+    def _live(self, statement: str) -> None:
+        if statement.startswith(("PRAGMA", "SELECT")):
+            return
+        Mortal.left -= 1
+        if Mortal.left < 0:
+            raise Killed
+
+
+@settings(max_examples=15, deadline=None)
+@given(history=HISTORIES, lives=st.lists(st.integers(1, 60), min_size=1, max_size=6))
+def test_killed_between_any_two_writes_it_goes_on_to_the_same_tables(
+    history: list[tuple[Any, ...]], lives: list[int]
+) -> None:
+    """Exactly once: rows and the position they came from are one transaction."""
+    story = Story()
+    for step in history:
+        story.play(step)
+    frames = frames_of(story.frames)
+    connect = sqlite3.connect
+
+    async def live(folder: str, statements: int) -> None:
+        Mortal.left = statements
+        with reading_in(folder) as file:
+            mark = file.mark()
+            if mark is None:
+                await rebuild(MemorySource(frames[: len(frames) // 3]), file, lambda _what, _frames: None)
+            for length in range(1, len(frames) + 1):
+                await catch_up(MemorySource(frames[:length]), file, file.mark())
+
+    async def check() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            whole = dump(await rebuilt(folder, frames))
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(
+                    reading_file.sqlite3, "connect", lambda *args, **named: connect(*args, factory=Mortal, **named)
+                )
+                for statements in lives:
+                    with suppress(Killed):
+                        await live(folder, statements)
+                await live(folder, 10**9)
+            assert dump(Path(folder) / "reading.sqlite3") == whole
+
+    trio.run(check)
