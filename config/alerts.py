@@ -12,10 +12,12 @@ Kind = Literal[
     "fuse",
     "negative_atp",
     "sync_failure",
+    "unreadable_order",
     "drift",
     "count_variance",
     "stock_cancellations",
     "credentials_expiring",
+    "disk",
     "out_of_stock",
     "low_stock",
     "stock_back",
@@ -95,9 +97,9 @@ class Alerts(Section, frozen=True, kw_only=True):
     ignore: tuple[Kind, ...] = ()
     """Kinds that are not even looked for."""
     low_stock_units: Units = 5
-    """A SKU runs low when at most so many units are available; 0: never low by units."""
+    """A SKU runs low when at most so many units are available, or can be made of a bundle; 0: never low by units."""
     low_stock_days: NotNegative = 3.0
-    """A SKU runs low when it is sold out within so many days at its mean of daily sales; 0: never low by days."""
+    """A SKU, but no bundle, runs low when it is sold out within so many days at its mean of sales; 0: never by days."""
     skus: dict[str, StockLevel] = msgspec.field(default_factory=dict)
     """By SKU."""
     count_variance_percent: Percent = 3.0
@@ -116,8 +118,12 @@ class Alerts(Section, frozen=True, kw_only=True):
     """A listing that shows another number than ours for so long is an alert; most heal in seconds."""
     credentials_days: NotNegative = 14.0
     """How many days before `accounts.credentials_expire_on` a person is told."""
+    disk_free_bytes: Units = 1_073_741_824
+    """With fewer free bytes on the disk of an embedded journal a person is told..."""
+    disk_hours: NotNegative = 24.0
+    """...or when it will be full within so many hours, at the pace of the last one."""
     cooldown_seconds: NotNegative = 3600.0
-    """After an alert is over, the next about the same is held back this long; never oversells, fuses and violations."""
+    """After an alert is over, the next about the same is held back this long, unless it is critical."""
     settle_seconds: NotNegative = 1.0
     """How often the level of a SKU is looked at whose stock changes all the time."""
     digest_seconds: NotNegative = 10.0

@@ -12,6 +12,7 @@ from config.schema import Settings
 from engine.actors.alerter import Alerter
 from engine.actors.alerting import AlerterSettings, AlertListener
 from engine.domain.alerts import AlertKind
+from engine.domain.stock.places import Pools
 from engine.domain.units import DIRECT, AccountId, Sku
 from engine.machines.alerts.accounthealth import AccountHealthTerms, Standing
 from engine.machines.alerts.alerts import AlertTerms
@@ -19,6 +20,7 @@ from engine.machines.alerts.cancellations import CancellationTerms
 from engine.machines.alerts.conditions import ConditionTerms
 from engine.machines.alerts.deliveries import DeliveryTerms, Destination
 from engine.machines.alerts.stocklevels import LowStockTerms
+from engine.machines.alerts.storage import StorageTerms
 from engine.ports import Clock, Notifier, Recorder
 from ops.account import ChannelAccount
 
@@ -59,6 +61,7 @@ def build_alerter(
     *,
     accounts: Iterable[ChannelAccount],
     daily_sales: Callable[[Sku, datetime], float | None],
+    pools: Pools,
     clock: Clock,
     rng: random.Random,
     recorder: Recorder,
@@ -75,6 +78,7 @@ def build_alerter(
         accounts=expire_on,
         standings=lambda: [_standing(account) for account in watched],
         daily_sales=daily_sales,
+        pools=pools,
         clock=clock,
         rng=rng,
         recorder=recorder,
@@ -111,6 +115,7 @@ def _settings_of(alerts: Alerts) -> AlerterSettings:
         alerts=AlertTerms(**{name: getattr(alerts, name) for name in AlertTerms.__struct_fields__}),
         conditions=ConditionTerms(**{name: getattr(alerts, name) for name in ConditionTerms.__struct_fields__}),
         health=AccountHealthTerms(**{name: getattr(alerts, name) for name in AccountHealthTerms.__struct_fields__}),
+        storage=StorageTerms(**{name: getattr(alerts, name) for name in StorageTerms.__struct_fields__}),
         deliveries=DeliveryTerms(**{name: getattr(alerts, name) for name in DeliveryTerms.__struct_fields__}),
         cancellations=CancellationTerms(
             percent=alerts.cancellation_percent, days=alerts.cancellation_days, lines_min=alerts.cancellation_lines_min

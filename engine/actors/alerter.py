@@ -5,9 +5,8 @@ back to it by the same road as everything else (`Projections`), live and in repl
 """
 
 import random
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 from typing import Any, Final, get_args
 
@@ -16,8 +15,8 @@ import trio
 
 from engine.actors.alerting import AlerterSettings, AlertListener, log_alert
 from engine.actors.projections import Projections
-from engine.domain.alerts import AlertId, AlertKey, AlertKind, Message
-from engine.domain.availability import Availability
+from engine.actors.stockwatch import StockWatch
+from engine.domain.alerts import AlertId, AlertKey, AlertKind, Message, is_of_snapshot
 from engine.domain.errors import ChannelError, OutcomeUnknown
 from engine.domain.events import (
     AccountPaused,
@@ -27,45 +26,45 @@ from engine.domain.events import (
     AlertRaised,
     AlertResolved,
     AlertUndeliverable,
-    BookEvent,
     DeliveryEvent,
     DemandSet,
     DriftFound,
+    LetterKept,
+    LetterSettled,
     ListingDropped,
     OrderRecorded,
     OversellCleared,
     OversellRecorded,
     PushVerified,
     SkuMerged,
-    SkuRetired,
-    SkuRevived,
+    SnapshotFused,
+    StockConfirmed,
     StockCounted,
+    StockObserved,
     ViolationCleared,
     ViolationFound,
 )
+from engine.domain.stock.places import Pools
 from engine.domain.units import AccountId, Sku
 from engine.machines.alerts.accounthealth import AccountHealth, Standing
-from engine.machines.alerts.alerts import Alert, Alerts
+from engine.machines.alerts.alerts import BY_HAND, Alert, Alerts
 from engine.machines.alerts.cancellations import Cancellations
 from engine.machines.alerts.conditions import Conditions
 from engine.machines.alerts.deliveries import Deliveries, Destination
 from engine.machines.alerts.findings import Findings
-from engine.machines.alerts.stocklevels import StockLevels
+from engine.machines.alerts.storage import Room, Storage
 from engine.ports import Clock, Notifier, Recorder
 
 log = structlog.get_logger(__name__)
 
-SKUS_AT_ONCE: Final = 2000
-"""SKUs looked at without a checkpoint: a few milliseconds."""
 LOOK_SECONDS: Final = 15.0
 """Between two looks at the accounts, and the longest sleep: what ripens by time alone is noticed so late at most."""
-MOVED_SECONDS: Final = 60.0
-"""A predecessor that died may not have said what happened so long before: far longer than it ever takes."""
 _OF_ACCOUNTS: Final = frozenset(
     {
         AlertKind.FUSE,
         AlertKind.DRIFT,
         AlertKind.SYNC_FAILURE,
+        AlertKind.UNREADABLE_ORDER,
         AlertKind.STOCK_CANCELLATIONS,
         AlertKind.CREDENTIALS_EXPIRING,
     }
@@ -84,6 +83,7 @@ class Alerter:
         accounts: Mapping[AccountId, date | None],
         standings: Callable[[], Iterable[Standing]],
         daily_sales: Callable[[Sku, datetime], float | None],
+        pools: Pools,
         clock: Clock,
         rng: random.Random,
         recorder: Recorder,
@@ -98,6 +98,7 @@ class Alerter:
             accounts: the configured ones, and the day their credentials expire, where known.
             standings: how they stand now.
             daily_sales: mean units sold on a day in stock; None: not known.
+            pools: which locations make good what another one is short of.
             clock: the time.
             rng: jitter.
             recorder: the way into the journal.
@@ -115,21 +116,21 @@ class Alerter:
         self._findings = Findings(ignored=settings.ignored, is_known=self.alerts.is_known)
         self._conditions = Conditions(self._findings, settings.conditions)
         self._cancellations = Cancellations(self._findings, settings.cancellations, self._conditions.oversold)
-        self._stock = StockLevels(
+        self._stock = StockWatch(
             self._findings,
-            terms=settings.low_stock,
-            terms_of=settings.low_stock_of,
+            settings,
             daily_sales=daily_sales,
-            unsettled=self._is_unsettled,
+            pools=pools,
+            is_known=self.alerts.is_known,
+            clock=clock,
+            stir=self._stir,
         )
+        self.availability = self._stock.availability
+        """To be told the newest level of every SKU and bundle: at any time, as late as may be, in any order."""
         days = {account: day for account, day in accounts.items() if day is not None}
         self._health = AccountHealth(self._findings, settings.health, days)
-        self._changed: dict[Sku, tuple[tuple[str, int], ...]] = {}
-        """Newest availability of the SKUs that changed since they were looked at. Bounded by the number of SKUs."""
-        self._changed_seconds = 0.0
-        """When the first of them did."""
-        self._moved: OrderedDict[Sku, datetime] = OrderedDict()
-        """SKUs that moved in the last minute of the journal."""
+        self._storage = Storage(self._findings, settings.storage)
+        self._room: Callable[[], Room] | None = None
         self._look_seconds = 0.0
         self._stirred = trio.Event()
         self._deciding = trio.Lock()
@@ -150,48 +151,46 @@ class Alerter:
             (ListingDropped, conditions.drift_over),
             (AccountPaused, conditions.account_paused),
             (AccountResumed, conditions.account_resumed),
+            (SnapshotFused, conditions.snapshot_fused),
+            (LetterKept, conditions.letter_kept),
+            (LetterSettled, conditions.letter_settled),
+            (StockObserved, conditions.observed),
+            (StockConfirmed, conditions.observed),
             (StockCounted, conditions.counted),
-            (SkuRetired, self._stock.retire),
-            (SkuMerged, self._stock.retire),
-            (SkuRevived, self._stock.revive),
+            (SkuMerged, self._merged),
             (ViolationFound, conditions.violation_found),
             (ViolationCleared, conditions.violation_cleared),
             (OrderRecorded, cancellations.recorded),
             (DemandSet, cancellations.changed),
         )
+        self._stock.keep(projections)
         for kind, hear in hears:
             projections.add((kind,), partial(self._hear, hear))
         projections.add(get_args(AlertEvent), self._apply_alert)
         projections.add(get_args(DeliveryEvent), self._apply_delivery)
-        projections.add(get_args(BookEvent), self._note_moved, live=False)
 
-    def availability(self, availability: Availability) -> None:
-        """Note what there is of a SKU. On the road of every hold: one dictionary entry, no more."""
-        if not self._changed:
-            self._changed_seconds = trio.current_time()
-            self._stir()
-        self._changed[availability.sku] = availability.atp
+    def watch_room(self, room: Callable[[], Room]) -> None:
+        """Look at the disk of the journal from now on, too."""
+        self._room = room
 
     def _hear(self, hear: Callable[[Any], None], _position: int, event: object) -> None:
         hear(event)
         if self._findings:
             self._stir()
 
-    def _note_moved(self, _position: int, event: BookEvent) -> None:
-        self._moved[event.sku] = event.at
-        self._moved.move_to_end(event.sku)
-        horizon = event.at - timedelta(seconds=MOVED_SECONDS)
-        while next(iter(self._moved.values())) < horizon:
-            self._moved.popitem(last=False)
-
-    def _is_unsettled(self, key: AlertKey) -> bool:
-        return key[1] in self._moved or self.alerts.is_known(key)
+    def _merged(self, event: SkuMerged) -> None:
+        """Nobody counts a SKU again that is another one now: what the last count found is over."""
+        for kind, subject in [alert.key for alert in self.alerts.open.values()]:
+            if kind is AlertKind.COUNT_VARIANCE and subject.startswith(f"{event.sku}@"):
+                self._findings.end((kind, subject))
 
     def _apply_alert(self, _position: int, event: AlertEvent) -> None:
         alert = self.alerts.apply(event)
         if alert is None:
             return
         self.deliveries.owe(event, alert)
+        if isinstance(event, AlertResolved) and event.how == BY_HAND:
+            self._conditions.resolved_by_hand(alert.key)
         if self._findings.live:
             if isinstance(event, AlertRaised):
                 self._listener.alert_raised(event.alert_kind)
@@ -261,6 +260,8 @@ class Alerter:
                 busy = await self._decide()
                 for message in self.deliveries.take(self._clock.now()):
                     nursery.start_soon(self._send, message)
+                if self._stock.is_new_day():
+                    nursery.start_soon(self._judge_again)
                 if busy:
                     await trio.lowlevel.checkpoint()
                     continue
@@ -270,11 +271,12 @@ class Alerter:
     def _begin(self) -> None:
         """Compare what the predecessor said with what holds: it may have died between the two."""
         self._findings.live = True
-        now = self._clock.now()
+        self._stock.begin()
+        now = self.alerts.started_at = self._clock.now()
         self._conditions.look(now)
         held = {finding.key: finding for finding in self._conditions.holding() if not self._is_gone(finding.key)}
         for key, finding in held.items():
-            if not self.alerts.is_open(key):
+            if not self.alerts.is_open(key) and not self.alerts.is_put_aside(key):
                 self._findings.begin(finding)
         for alert in self.alerts.open.values():
             kind, _ = alert.key
@@ -288,7 +290,13 @@ class Alerter:
         account = AccountId(subject.partition("/")[0])
         if kind is AlertKind.CREDENTIALS_EXPIRING:
             return self._accounts.get(account) is None
-        return kind in _OF_ACCOUNTS and account not in self._accounts
+        if kind is AlertKind.DISK:
+            return self._room is None or self._room().place != subject
+        return kind in _OF_ACCOUNTS and not is_of_snapshot(key) and account not in self._accounts
+
+    async def _judge_again(self) -> None:
+        await self._stock.judge_again()
+        self._stir()
 
     async def _decide(self) -> bool:
         """Decide on all that is due; True when there is more to do at once."""
@@ -300,7 +308,7 @@ class Alerter:
             due = [*self.deliveries.give_up_gone(now), *self.deliveries.dispatch(now)]
             if due:
                 await self._recorder.record(due)
-        return bool(changed or due or self._findings or (self._changed and self._settled_in() <= 0))
+        return bool(changed or due or self._findings or self._stock.wait_seconds <= 0)
 
     async def _record_alerts(self, decided: Sequence[AlertEvent]) -> None:
         if not decided:
@@ -317,16 +325,13 @@ class Alerter:
 
     def _look(self, now: datetime) -> None:
         self._conditions.look(now)
-        if self._changed and self._settled_in() <= 0:
-            for _ in range(min(SKUS_AT_ONCE, len(self._changed))):
-                sku, atp = self._changed.popitem()
-                self._stock.look(sku, sum([units for _, units in atp]), now)
-            if not self._changed:
-                self._moved.clear()  # whatever is heard of from now on is heard of as it happens
+        self._stock.look(now)
         if trio.current_time() >= self._look_seconds:
             self._look_seconds = trio.current_time() + LOOK_SECONDS
             self._health.look(self._standings(), now)
             self._cancellations.look(now)
+            if self._room is not None:
+                self._storage.look(self._room(), now)
 
     async def _send(self, message: Message) -> None:
         error = await self._try(message)
@@ -353,17 +358,13 @@ class Alerter:
                 return error
         return None
 
-    def _settled_in(self) -> float:
-        return self._changed_seconds + self._settings.settle_seconds - trio.current_time()
-
     def _idle_seconds(self) -> float:
         now = self._clock.now()
         waits = [
             self._look_seconds - trio.current_time(),
             min(self.alerts.due_at(), self._conditions.due_at()) - now.timestamp(),
+            self._stock.wait_seconds,
         ]
-        if self._changed:
-            waits.append(self._settled_in())
         wake_at = self.deliveries.wake_at()
         if wake_at is not None:
             waits.append((wake_at - now).total_seconds())

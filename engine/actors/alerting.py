@@ -15,6 +15,7 @@ from engine.machines.alerts.cancellations import CancellationTerms
 from engine.machines.alerts.conditions import ConditionTerms
 from engine.machines.alerts.deliveries import DeliveryTerms
 from engine.machines.alerts.stocklevels import LowStockTerms
+from engine.machines.alerts.storage import StorageTerms
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,7 @@ class AlerterSettings(msgspec.Struct, frozen=True, kw_only=True):
     alerts: AlertTerms = AlertTerms()
     conditions: ConditionTerms = ConditionTerms()
     health: AccountHealthTerms = AccountHealthTerms()
+    storage: StorageTerms = StorageTerms()
     cancellations: CancellationTerms = CancellationTerms()
     deliveries: DeliveryTerms = DeliveryTerms()
     low_stock: LowStockTerms = LowStockTerms()

@@ -2,11 +2,7 @@
 
 import hashlib
 import hmac
-import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from datetime import date
-from typing import Any
 
 import msgspec
 import pytest
@@ -14,120 +10,25 @@ import trio
 from trio.testing import MockClock
 
 from adapters.store.memory import MemoryStore
-from config.alerts import Alerts, EmailDestination, SlackDestination, StockLevel, WebhookDestination
-from config.schema import Push, Secret, Settings, WooCommerceAccount
+from config.alerts import EmailDestination, SlackDestination, StockLevel, WebhookDestination
+from config.schema import Secret
 from engine.actors.journal import decode_events
-from engine.actors.router import Waiter
 from engine.domain.alerts import AlertId
-from engine.domain.commands import AddSku, OpenStock
+from engine.domain.availability import Availability
 from engine.domain.errors import CredentialsRejected, NotSent, Refused
-from engine.domain.events import AlertDispatched, AlertEvent, AlertRaised, AlertUndeliverable, DeliveryEvent
-from engine.domain.orders import OrderSnapshot
-from engine.domain.units import AccountId, LocationId, Sku
-from engine.ports import Clock, Frame, Notifier, WebhookHealth
+from engine.domain.events import AlertDispatched, AlertEvent, AlertRaised, AlertUndeliverable
+from engine.domain.units import LocationId, Sku
+from engine.ports import WebhookHealth
 from ops.alerting import build_notifiers
 from ops.clock import SteadyClock
-from ops.node import Node
 from ops.recovery import replay
 from tests.fakes.alerts import FakeNotifier, HeardDeliveries
-from tests.fakes.clocks import NoonClock
+from tests.fakes.clocks import START, NoonClock
 from tests.fakes.feed import OrderFeed
-from tests.fakes.orders import SHOP, order, order_line
-from tests.fakes.running import SilentTelemetry, settings_for
+from tests.fakes.lives import DOWN, Life, events_of, living, settings, told
+from tests.fakes.orders import SHOP
+from tests.fakes.running import SilentTelemetry
 from tests.fakes.sinks import HttpSink, SmtpSink
-
-KEY = Secret("k")
-OPS = WebhookDestination(name="ops", url="https://ops.example", signing_secret=Secret("s3cret"))
-DOWN = NotSent("ops", "send", "connection refused")
-
-
-def settings(**alerts: Any) -> Settings:
-    chosen: dict[str, Any] = {"destinations": (OPS,), "digest_seconds": 0.0, "low_stock_units": 0}
-    account = WooCommerceAccount(
-        id=SHOP,
-        locations=("berlin", "hamburg"),
-        url="https://shop.example",
-        consumer_key=KEY,
-        consumer_secret=KEY,
-        push=Push(settle_seconds=0, verify_after_seconds=0.1),
-        credentials_expire_on=alerts.pop("credentials_expire_on", None),
-    )
-    return settings_for(None, accounts=(account,), alerts=Alerts(**(chosen | alerts)))
-
-
-class Life:
-    """One node from its start to its death; the store is what is left of it."""
-
-    def __init__(
-        self,
-        whole: Settings,
-        store: MemoryStore,
-        notifiers: Mapping[str, Notifier],
-        feed: OrderFeed,
-        clock: Clock,
-        listener: Any,
-    ) -> None:
-        self.store = store
-        self.feed = feed
-        self.node = Node(
-            whole,
-            store,
-            clock=clock,
-            rng=random.Random(1),
-            channels={AccountId(account.id): ("fake", feed) for account in whole.accounts},
-            listener=listener,
-            version="test",
-            metrics_text=lambda: "",
-            notifiers=notifiers,
-        )
-
-    async def stock(self, sku: str, units: int) -> None:
-        await self.node.router.ask(AddSku(sku=Sku(sku), name=sku))
-        await self.node.router.ask(OpenStock(sku=Sku(sku), location=LocationId("berlin"), on_hand=units))
-
-    async def sell(self, sku: str, units: int, order_id: str, *, cancelled: int = 0, second: int = 0) -> None:
-        waiter = Waiter()
-        await self.node.desk.tell(self.order(sku, units, order_id, cancelled=cancelled, second=second), waiter)
-        assert await waiter.wait()
-
-    def order(self, sku: str, units: int, order_id: str, *, cancelled: int = 0, second: int = 0) -> OrderSnapshot:
-        return order(order_line(sku, units, cancelled=cancelled), order_id=order_id, account=SHOP, second=second)
-
-    def open(self) -> list[tuple[str, str]]:
-        return [(alert.raised.alert_kind, alert.raised.subject) for alert in self.node.alerter.alerts.open.values()]
-
-
-@asynccontextmanager
-async def living(
-    store: MemoryStore,
-    notifiers: Mapping[str, Notifier],
-    whole: Settings | None = None,
-    *,
-    feed: OrderFeed | None = None,
-    clock: Clock | None = None,
-    listener: SilentTelemetry | None = None,
-) -> AsyncIterator[Life]:
-    """Replay and run a node until the block ends; then every task of it is gone at once."""
-    clock = clock or NoonClock()
-    life = Life(whole or settings(), store, notifiers, feed or OrderFeed(clock), clock, listener or SilentTelemetry())
-    await replay(life.node, store)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(life.node.run_journal)
-        await nursery.start(life.node.run_actors)
-        await nursery.start(life.node.run_accounts)
-        yield life
-        nursery.cancel_scope.cancel()
-
-
-def events_of(frames: list[Frame]) -> list[AlertEvent | DeliveryEvent]:
-    every = [event for frame in frames for event in decode_events(frame)]
-    return [event for event in every if isinstance(event, AlertEvent | DeliveryEvent)]
-
-
-def told(notifier: FakeNotifier) -> list[tuple[str, str, str]]:
-    """Return what a destination was told: kind, subject, transition."""
-    notices = [notice for message in notifier.messages for notice in message.notices]
-    return [(notice.kind, notice.subject, notice.transition) for notice in notices]
 
 
 async def test_an_oversell_is_told_at_once_and_its_end_too(autojump_clock: MockClock) -> None:
@@ -424,10 +325,13 @@ async def test_a_hundred_thousand_skus_are_looked_at_in_slices(autojump_clock: M
     """A start tells of every SKU: none of them is news, and nobody waits for all of them."""
     ops = FakeNotifier()
     async with living(MemoryStore(), {"ops": ops}) as life:
-        alerter = life.node.alerter
-        alerter._changed = {f"S{number}": (("berlin", number % 3),) for number in range(10_000)}  # type: ignore[misc]
+        alerter, here = life.node.alerter, LocationId("berlin")
+        for number in range(10_000):
+            level = ((here, number % 3),)
+            alerter.availability(Availability(sku=Sku(f"S{number}"), position=1, atp=level, changed_at=START))
         await trio.sleep(30)
-        assert alerter._changed == {}
+        assert alerter._stock.wait_seconds == float("inf")
+        assert len(alerter._stock._levels.skus()) == 10_000
     assert told(ops) == []
 
 

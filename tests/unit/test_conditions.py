@@ -17,16 +17,18 @@ from engine.domain.events import (
     OversellCleared,
     OversellRecorded,
     PushVerified,
+    SnapshotFused,
+    StockConfirmed,
     StockCounted,
     ViolationCleared,
     ViolationFound,
 )
-from engine.domain.units import Key, LineId, ListingId, OrderId, Sku
+from engine.domain.units import Key, LineId, ListingId, LocationId, OrderId, Sku
 from engine.machines.alerts.accounthealth import AccountHealth, AccountHealthTerms, Standing
 from engine.machines.alerts.cancellations import ORDERS_MAX, Cancellations, CancellationTerms
-from engine.machines.alerts.conditions import Conditions, ConditionTerms
+from engine.machines.alerts.conditions import REFUSED_MAX, Conditions, ConditionTerms
 from engine.machines.alerts.findings import Findings
-from tests.fakes.books import HERE, A
+from tests.fakes.books import HERE, THERE, A
 from tests.fakes.clocks import START
 from tests.fakes.orders import SHOP, order, order_line
 
@@ -111,9 +113,79 @@ def test_a_fuse_is_an_alert_and_a_person_s_pause_is_none(ears: Ears, conditions:
     conditions.account_resumed(AccountResumed(at=START, account=SHOP))
     assert ears.heard() == {}
     conditions.account_paused(AccountPaused(at=START, account=SHOP, reason="fuse: 900 listings would fall to zero"))
-    assert ears.heard() == {AlertKind.FUSE: f"{SHOP}: held back: fuse: 900 listings would fall to zero"}
+    assert ears.heard() == {
+        AlertKind.FUSE: f"{SHOP}: held back: fuse: 900 listings would fall to zero;"
+        f" look why, then CHANNEL RESUME {SHOP}"
+    }
     conditions.account_resumed(AccountResumed(at=START, account=SHOP))
     assert ears.heard() == {AlertKind.FUSE: ""}
+
+
+def fused(key: str = "s-9", source: str = "3pl", seconds: float = 0) -> SnapshotFused:
+    return SnapshotFused(
+        at=START,
+        key=Key(key),
+        location=HERE,
+        source=source,
+        as_of=START + timedelta(seconds=seconds),
+        rows=40,
+        falling=13,
+        share_max=0.3,
+        rows_min=10,
+    )
+
+
+def seen(source: str = "3pl", seconds: float = 0, location: LocationId = HERE) -> StockConfirmed:
+    as_of = START + timedelta(seconds=seconds)
+    return StockConfirmed(
+        at=START, key=Key("s"), location=location, source=source, as_of=as_of, nets_open_orders=False, rows=((A, 1),)
+    )
+
+
+def test_a_refused_snapshot_is_an_alert_until_a_newer_one_of_its_source_and_place_is_applied(
+    ears: Ears, conditions: Conditions
+) -> None:
+    """DESIGN.md law 8, lesson I2."""
+    conditions.observed(seen())
+    assert ears.heard() == {}
+    conditions.snapshot_fused(fused())
+    assert ears.heard() == {
+        AlertKind.FUSE: f"3pl@{HERE}: snapshot s-9 was refused: 13 of 40 rows would fall to zero (more than 30 % and at"
+        " least 10 is too much at once); look at the feed, and if it is true send it again with FORCE"
+    }
+    for other in (seen("erp"), seen(location=THERE), seen(seconds=-1)):
+        conditions.observed(other)
+        assert ears.heard() == {}, "another partner, another place, an older one that was under way"
+    assert [finding.subject for finding in conditions.holding()] == [f"3pl@{HERE}"]
+    conditions.observed(seen())
+    assert ears.heard() == {AlertKind.FUSE: ""}, "the same, forced"
+    assert list(conditions.holding()) == []
+
+
+def test_of_refused_snapshots_the_newest_has_to_be_made_good(ears: Ears, conditions: Conditions) -> None:
+    conditions.snapshot_fused(fused(seconds=60))
+    conditions.snapshot_fused(fused("late"))
+    ears.heard()
+    conditions.observed(seen(seconds=59))
+    assert ears.heard() == {}
+    conditions.observed(seen(seconds=60))
+    assert ears.heard() == {AlertKind.FUSE: ""}
+
+
+def test_a_person_s_word_ends_a_refused_snapshot_and_no_account_s_fuse(ears: Ears, conditions: Conditions) -> None:
+    conditions.account_paused(AccountPaused(at=START, account=SHOP, reason="fuse: 900 listings"))
+    conditions.snapshot_fused(fused())
+    ears.heard()
+    for finding in tuple(conditions.holding()):
+        conditions.resolved_by_hand(finding.key)
+    assert [finding.subject for finding in conditions.holding()] == [SHOP]
+
+
+def test_sources_that_anybody_may_name_are_not_kept_without_end(ears: Ears, conditions: Conditions) -> None:
+    """Law 10."""
+    for number in range(REFUSED_MAX + 5):
+        conditions.snapshot_fused(fused(source=f"s{number}"))
+    assert len(list(conditions.holding())) == REFUSED_MAX
 
 
 def test_a_broken_law_holds_until_a_scan_says_otherwise(ears: Ears, conditions: Conditions) -> None:

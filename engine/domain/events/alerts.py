@@ -2,6 +2,7 @@
 
 from engine.domain.alerts import AlertId, AlertItem
 from engine.domain.events.base import BaseEvent
+from engine.domain.units import Instant
 
 
 class AlertRaised(BaseEvent, frozen=True, kw_only=True, tag="alert_raised", gc=False):
@@ -14,7 +15,9 @@ class AlertRaised(BaseEvent, frozen=True, kw_only=True, tag="alert_raised", gc=F
     text: str
     details: tuple[tuple[str, str], ...] = ()
     suppressed: int = 0
-    """Times it came back within the cooldown since it was raised last."""
+    """Times it came back within the cooldown since it was raised last..."""
+    suppressed_since: Instant | None = None
+    """...or since this start, where one came in between: what was suppressed before is counted no more."""
     to: tuple[str, ...] = ()
     """Destinations that are owed this transition, as configured that day."""
 

@@ -12,15 +12,15 @@ from itertools import count
 import msgspec
 
 from engine.domain.alerts import (
-    MOMENTARY,
     RANK,
-    SEVERITY,
     AlertId,
     AlertKey,
     AlertKind,
     Finding,
     Severity,
     Transition,
+    outlasts_resolve,
+    severity_of,
 )
 from engine.domain.events.alerts import AlertAcknowledged, AlertEvent, AlertRaised, AlertResolved
 from engine.machines.agenda import Agenda
@@ -65,6 +65,7 @@ class Alert(msgspec.Struct, kw_only=True):
 class _Rest(msgspec.Struct, kw_only=True):
     """What follows an alert: nothing more is said of its subject until then."""
 
+    began: datetime
     until: datetime
     suppressed: int = 0
     waiting: Finding | None = None
@@ -82,6 +83,8 @@ class Alerts:
         """Resolved ones, the newest last."""
         self.suppressed: dict[AlertKind, int] = dict.fromkeys(AlertKind, 0)
         """Times that a condition began and nobody was told, since the start."""
+        self.started_at: datetime | None = None
+        """When replay was over: what was suppressed before is not on record. None: it is not over."""
         self._terms = terms
         self._addressees = addressees
         self._cooldown = timedelta(seconds=terms.cooldown_seconds)
@@ -107,6 +110,10 @@ class Alerts:
     def is_known(self, key: AlertKey) -> bool:
         """Whether an alert about this is open or rests."""
         return key in self._by_key or key in self._rests
+
+    def is_put_aside(self, key: AlertKey) -> bool:
+        """Whether people have ended the alert of what lasts: it comes back by itself when its rest is over."""
+        return key in self._rests and self._rests[key].waiting is not None
 
     def find(self, alert_id: AlertId) -> Alert | None:
         """Return an alert that is open, or resolved and still kept."""
@@ -142,7 +149,7 @@ class Alerts:
         room = self._terms.open_max - len(self.open) + len(gone)
         victims = {severity: iter(open_ids) for severity, open_ids in self._by_severity.items()}
         for finding, ended in wanted.values():
-            severity = SEVERITY[finding.kind]
+            severity = severity_of(finding.key)
             if room <= 0 and not ended:
                 victim = self._displace(victims, gone, severity)
                 if victim is not None:
@@ -173,7 +180,7 @@ class Alerts:
         return [] if alert.resolved is not None else [self._resolve(alert, now, how=BY_HAND, by=by)]
 
     def _raise(self, alert_id: AlertId, finding: Finding, now: datetime) -> AlertRaised:
-        severity = SEVERITY[finding.kind]
+        severity = severity_of(finding.key)
         rest = self._rests.get(finding.key)
         return AlertRaised(
             at=now,
@@ -184,8 +191,15 @@ class Alerts:
             text=finding.text,
             details=finding.details,
             suppressed=rest.suppressed if rest is not None else 0,
+            suppressed_since=self._counted_since(rest),
             to=self._addressees(finding.kind, severity, Transition.RAISED),
         )
+
+    def _counted_since(self, rest: _Rest | None) -> datetime | None:
+        """Say from when on a rest has counted, if that is not all of it."""
+        if rest is None or self.started_at is None or rest.began >= self.started_at:
+            return None
+        return self.started_at
 
     def _resolve(self, alert: Alert, now: datetime, *, how: str, by: str = "", told: bool = True) -> AlertResolved:
         raised = alert.raised
@@ -194,7 +208,7 @@ class Alerts:
 
     def _may_raise(self, key: AlertKey, finding: Finding, now: datetime, *, ended: bool) -> bool:
         rest = self._rests.get(key)
-        if rest is None or now >= rest.until or SEVERITY[finding.kind] is Severity.CRITICAL:
+        if rest is None or now >= rest.until or severity_of(finding.key) is Severity.CRITICAL:
             return True
         if rest.waiting is None:  # else it is the same time as before
             rest.suppressed += 1
@@ -255,9 +269,11 @@ class Alerts:
         del self._by_severity[alert.raised.severity][event.alert_id]
         alert.resolved = event
         self.history.append(alert)
-        lasting = event.how == BY_HAND and key[0] not in MOMENTARY
+        lasting = event.how == BY_HAND and outlasts_resolve(key)
         self._rests.pop(key, None)
-        self._rests[key] = _Rest(until=event.at + self._cooldown, waiting=alert.finding if lasting else None)
+        self._rests[key] = _Rest(
+            began=event.at, until=event.at + self._cooldown, waiting=alert.finding if lasting else None
+        )
         self._due.put(key, ((event.at + self._cooldown).timestamp(),))
         if len(self._rests) > self._terms.open_max:
             self._forget_rest()
@@ -266,7 +282,7 @@ class Alerts:
     def _forget_rest(self) -> None:
         """Forget the oldest rest, but none that a critical alert comes back from."""
         for key, rest in self._rests.items():
-            if rest.waiting is None or SEVERITY[key[0]] is not Severity.CRITICAL:
+            if rest.waiting is None or severity_of(key) is not Severity.CRITICAL:
                 del self._rests[key]
                 self._due.discard(key)
                 return

@@ -215,6 +215,7 @@ class Deliveries:
             at=event.at,
             by="" if isinstance(event, AlertRaised) else event.by,
             suppressed=raised.suppressed,
+            suppressed_since=raised.suppressed_since,
         )
         for name in event.to:
             self._queues.setdefault(name, _Queue()).waiting[notice.item] = notice
