@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
-import msgspec
 import structlog
 import trio
 
 from engine.actors.comparison import Comparison
 from engine.actors.journal import Journal
 from engine.actors.reader import PAUSE_SECONDS, JournalReader, needle_for
+from engine.actors.scanreport import Asked, Report, ScanBusy, ScanTerms
 from engine.domain.audit.laws import (
     BOOK,
     DUES,
@@ -57,36 +57,6 @@ _IDLE_SECONDS: Final = 60.0
 
 Key = tuple[str, Sku, LocationId | None]
 Listed = tuple[AccountId, ListingId, Sku]
-
-
-class ScanTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """How hard the background works."""
-
-    pass_seconds: float
-    """All books are checked once in this time."""
-    share_max: float
-    """Most of one processor it may take; a catalogue that needs more takes longer."""
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a scan on demand found."""
-
-    sku: Sku | None
-    """None: all of them."""
-    deep: bool
-    books: int
-    records: int
-    """Holds and order lines."""
-    position: int
-    """Of the journal, when it ended."""
-    seconds: float
-    violations: tuple[Violation, ...]
-    origins: dict[Sku, Origin]
-    """Of the first SKUs that violate a law: what their events say."""
-
-
-class ScanBusy(Exception):
-    """A scan on demand is under way."""
 
 
 class _Slice(NamedTuple):
@@ -137,6 +107,11 @@ class Scanner:
         """Since the start, on demand too."""
         self.passed_at: datetime | None = None
         """When the last pass through all books ended; None: none has since the start."""
+        self.pass_books = 0
+        """Checked in the pass under way."""
+        self.asked: Asked | None = None
+        self.last: tuple[datetime, Report] | None = None
+        """When the last scan on demand ended, and what it found; None: nobody asked since the start."""
         self.busy_seconds = 0.0
         """Processor time of all slices, estimated from what they went through."""
         self._ledgers = ledgers
@@ -146,8 +121,12 @@ class Scanner:
         self._clock = clock
         self._terms = terms
         self._began_at = clock.now()
-        self._scanning = False
         self._recording = trio.Lock()
+
+    @property
+    def books(self) -> int:
+        """Books there are."""
+        return sum(len(ledger.books) for ledger in self._ledgers)
 
     def pass_age_seconds(self) -> float:
         """Return the time since the last pass through all books ended, or since the start while none has."""
@@ -184,9 +163,9 @@ class Scanner:
             ScanBusy: another scan was asked for and is not done.
             StoreCorrupt: the journal cannot be read.
         """
-        if self._scanning:
+        if self.asked is not None:
             raise ScanBusy
-        self._scanning = True
+        self.asked = Asked(sku, deep, self._clock.now())
         started, books, records = trio.current_time(), 0, 0
         found: list[Violation] = []
         journal = Comparison(self._reader, self._journal, self._clock, sku) if deep else None
@@ -205,10 +184,10 @@ class Scanner:
                 if journal is not None:
                     found += await self._compare(ledger, names, journal)
             found += await self._check_whole(sku, journal)
+            origins = await self._trace(dict.fromkeys(violation.sku for violation in found))
         finally:
-            self._scanning = False
-        origins = await self._trace(dict.fromkeys(violation.sku for violation in found))
-        return Report(
+            self.asked = None
+        report = Report(
             sku=sku,
             deep=deep,
             books=books,
@@ -218,6 +197,8 @@ class Scanner:
             violations=tuple(found),
             origins=origins,
         )
+        self.last = self._clock.now(), report
+        return report
 
     async def _compare(self, ledger: Ledger, names: Sequence[Sku], journal: Comparison) -> list[Violation]:
         found: list[Violation] = []
@@ -230,12 +211,13 @@ class Scanner:
 
     async def _pass(self) -> None:
         """Go through all books once, spread over the time there is for it."""
-        total = sum(len(ledger.books) for ledger in self._ledgers)
-        self.unlisted = 0
+        total = self.books
+        self.unlisted = self.pass_books = 0
         for ledger in self._ledgers:
             for each in self._slices(ledger, list(ledger.books)):
                 found = self._check(each, None)
                 await self._settle([book.sku for book in each.books], found, _covers_books)
+                self.pass_books += len(each.books)
                 evenly = self._terms.pass_seconds * len(each.books) / max(total, 1)
                 await trio.sleep(max(evenly, _cost_seconds(each) / self._terms.share_max))
         await self._check_whole(None, None)
@@ -266,7 +248,7 @@ class Scanner:
         around = self._surroundings.around()
         found: list[Violation] = []
         for book in each.books:
-            found += check_book(book)
+            found += check_book(book, around.pools)
             found += check_around(book, around)
             if dues is not None:
                 found += check_dues(book, dues.copied, dues.copied_at)

@@ -4,7 +4,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -12,6 +11,8 @@ from typing import Any, Final
 import msgspec
 import trio
 
+from ops.clock import SteadyClock
+from ops.demo.buffers import RULES, Choice, build_offers, sum_causes, weigh
 from ops.demo.figures import percentile, quantiles, samples
 from ops.demo.sale import Storefront, close_doors, open_doors, popularity, run_storefront
 from ops.demo.show import Progress, make_progress, print_report
@@ -20,22 +21,34 @@ from ops.demo.world import World, build_world, draw_stock, stock_shelves
 
 _SETTLE_SECONDS: Final = 60.0
 """Longest wait for the shops to show their offers once the network is healed."""
+_LOOKS_MAX: Final = 3
 _INTERRUPTED: Final = 130
 
 
-def run_demo(*, seed: int, seconds: int, keep: bool, as_json: bool) -> int:
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to show, and how."""
+
+    seed: int
+    seconds: int
+    buffer: Choice
+    keep: bool
+    as_json: bool
+
+
+def run_demo(*, seed: int, seconds: int, buffer: Choice, keep: bool, as_json: bool) -> int:
     """Run the demo; return 0 only if every shop shows exactly its offer and the ledger balances."""
+    plan = Plan(seed=seed, seconds=seconds, buffer=buffer, keep=keep, as_json=as_json)
     with tempfile.TemporaryDirectory(prefix="lastunit-demo-") as folder:
-        return trio.run(partial(_run_until_signal, Path(folder), seed, seconds, keep=keep, as_json=as_json))
+        return trio.run(_run_until_signal, Path(folder), plan)
 
 
-async def _run_until_signal(folder: Path, seed: int, seconds: int, *, keep: bool, as_json: bool) -> int:
+async def _run_until_signal(folder: Path, plan: Plan) -> int:
     """Run to the end, or stop all processes in order at Ctrl-C or SIGTERM."""
     code = _INTERRUPTED
 
     async def run() -> None:
         nonlocal code
-        code = await _run(folder, seed, seconds, keep=keep, as_json=as_json)
+        code = await _run(folder, plan)
         nursery.cancel_scope.cancel()
 
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -46,12 +59,13 @@ async def _run_until_signal(folder: Path, seed: int, seconds: int, *, keep: bool
     return code
 
 
-async def _run(folder: Path, seed: int, seconds: int, *, keep: bool, as_json: bool) -> int:
+async def _run(folder: Path, plan: Plan) -> int:
+    seed, seconds = plan.seed, plan.seconds
     stock = draw_stock(Random(f"{seed}/stock"))  # noqa: S311
     weights = popularity(list(stock), Random(f"{seed}/popularity"))  # noqa: S311
-    with make_progress(quiet=as_json) as progress:
+    with make_progress(quiet=plan.as_json) as progress:
         progress.stage("starting two shops, the daemon and its gateway")
-        async with build_world(folder) as world:
+        async with build_world(folder, build_offers(plan.buffer, SteadyClock().now())) as world:
             await stock_shelves(world, stock)
             progress.stage(f"{len(stock)} SKUs, {sum(stock.values())} units: putting them on the shelves")
             await _wait_shown(world, lambda rows: progress.shelves(rows, len(stock)), len(stock))
@@ -65,12 +79,12 @@ async def _run(folder: Path, seed: int, seconds: int, *, keep: bool, as_json: bo
                 nursery.cancel_scope.cancel()
             progress.stage("doors closed, network healed: waiting until every number is verified")
             closed = trio.current_time()
-            settled = await _settle(world, progress)
-            report = await _report(world, stock, storefront, settled=settled)
+            report = await _compare(world, progress, stock, storefront)
             report |= {"seed": seed, "seconds": seconds, "settled_seconds": round(trio.current_time() - closed, 2)}
+            report["buffer"] |= {"choice": plan.buffer, "rule": RULES[plan.buffer]}
             progress.close()
-            _print(report, as_json=as_json)
-            if keep:
+            _print(report, as_json=plan.as_json)
+            if plan.keep:
                 await _keep(world)
     return 0 if report["ok"] else 1
 
@@ -134,6 +148,21 @@ async def _settle(world: World, progress: Progress) -> bool:
             await client.aclose()
 
 
+async def _compare(world: World, progress: Progress, opening: dict[str, int], storefront: Storefront) -> dict[str, Any]:
+    """Compare shops and daemon when all has come to rest.
+
+    Offers go on rising as the pace of the sale is forgotten, so one of them may rise between the look at the shops and
+    that at the daemon: what differs is looked at again. A number that stays wrong is wrong.
+    """
+    looks = 0
+    while True:
+        looks += 1
+        settled = await _settle(world, progress)
+        report = await _report(world, opening, storefront, settled=settled)
+        if report["ok"] or not settled or looks == _LOOKS_MAX:
+            return report
+
+
 async def _report(world: World, opening: dict[str, int], storefront: Storefront, *, settled: bool) -> dict[str, Any]:
     client = await world.connect()
     shops = {shop.name: await shop.control("GET", "state") for shop in world.shops}
@@ -160,7 +189,9 @@ async def _report(world: World, opening: dict[str, int], storefront: Storefront,
             "hold_p99_ms": _ms(percentile(storefront.seconds, 0.99)),
         },
         "shops": {name: _shop_report(name, state, channels[name], metrics, incidents) for name, state in shops.items()},
+        "buffer": msgspec.structs.asdict(weigh(stocks, offers)),
         "units_oversold": sum(incident["units"] for incident in incidents),
+        "oversold_units_by_cause": sum_causes(incidents),
         "incidents": incidents[:20],
         "check": msgspec.structs.asdict(verdict),
     }
@@ -169,10 +200,6 @@ async def _report(world: World, opening: dict[str, int], storefront: Storefront,
 def _shop_report(
     name: str, state: dict[str, Any], channel: dict[str, Any], metrics: str, incidents: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    oversold: dict[str, int] = {}
-    for incident in incidents:
-        if incident["account"] == name and incident["units"]:
-            oversold[incident["cause"]] = oversold.get(incident["cause"], 0) + incident["units"]
     return {
         "orders": state["orders"]["total"],
         "units_sold": state["units"]["sold"],
@@ -183,7 +210,7 @@ def _shop_report(
         "verified_lag_seconds": quantiles(metrics, "lastunit_sale_to_verified_seconds", name),
         "pushes": samples(metrics, "lastunit_pushes", account=name),
         "calls": channel["calls_spent"],
-        "oversold_units_by_cause": oversold,
+        "oversold_units_by_cause": sum_causes(incidents, name),
     }
 
 

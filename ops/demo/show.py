@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ops.demo.buffers import REASONS
 from ops.demo.sale import Storefront
 
 Map = dict[str, Any]
@@ -150,6 +151,7 @@ def print_report(report: Map) -> None:
         f"{own['released']} left; hold answered in {own['hold_p50_ms']} ms (p50), {own['hold_p99_ms']} ms (p99)"
     )
     console.print(_shops_table(report["shops"]))
+    _print_buffer(console, report["buffer"])
     _print_oversold(console, report)
     _print_check(console, report["check"], settled=report["settled"])
 
@@ -187,12 +189,24 @@ def _counts(found: Map) -> str:
     return ", ".join(f"{units:g} {name}" for name, units in sorted(found.items())) or "0"
 
 
+def _print_buffer(console: Console, buffer: Map) -> None:
+    console.print(f"buffer {buffer['choice']}: {buffer['rule']}", soft_wrap=True)
+    console.print(
+        f"  it cost: of {buffer['units_left']} units that are left, no shop shows {buffer['units_shown_nowhere']}; "
+        f"{buffer['skus_shown_nowhere']} SKUs in stock are shown nowhere; the storefront sells them all the same",
+        soft_wrap=True,
+    )
+
+
 def _print_oversold(console: Console, report: Map) -> None:
-    units = report["units_oversold"]
+    units, sold = report["units_oversold"], sum(shop["units_sold"] for shop in report["shops"].values())
     if not units:
-        console.print("[green]0 units oversold[/green]")
+        console.print(f"[green]0 of {sold} units that the shops sold were oversold[/green]")
         return
-    console.print(f"[bold red]{units} units oversold[/bold red], each recorded with its cause; the newest:")
+    console.print(f"[bold red]{units} of {sold} units that the shops sold were oversold[/bold red], by cause:")
+    for cause, of_it in sorted(report["oversold_units_by_cause"].items()):
+        console.print(f"  {of_it} {cause}: {REASONS.get(cause, 'see the incidents')}", soft_wrap=True)
+    console.print("each is recorded; the newest:")
     for incident in report["incidents"][:5]:
         where = f"{incident['account']} order {incident['order']}"
         console.print(

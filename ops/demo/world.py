@@ -32,9 +32,7 @@ log_format = "json"
 [[locations]]
 id = "main"
 
-[offers.default]
-buffer = 0
-
+{offers}
 [gateway]
 listen = "{gateway}"
 public_url = "http://{gateway}"
@@ -115,8 +113,8 @@ class World:
 
 
 @asynccontextmanager
-async def build_world(folder: Path) -> AsyncIterator[World]:
-    """Start shops, daemon and gateway; stop them in reverse order."""
+async def build_world(folder: Path, offers: str) -> AsyncIterator[World]:
+    """Start shops, daemon and gateway; stop them in reverse order. `offers` is that section of the configuration."""
     environment = os.environ | {
         "DEMO_TOKEN": "demo-token",
         "DEMO_WEBHOOK_SECRET": "demo_webhook_secret",
@@ -128,7 +126,7 @@ async def build_world(folder: Path) -> AsyncIterator[World]:
         gateway = f"127.0.0.1:{_free_port()}"
         accounts = "".join(_ACCOUNT.format(shop=shop.name, url=shop.url) for shop in shops)
         config = trio.Path(folder) / "lastunit.toml"
-        await config.write_text(_CONFIG.format(gateway=gateway) + accounts)
+        await config.write_text(_CONFIG.format(gateway=gateway, offers=offers) + accounts)
         world = World(folder, shops, gateway, folder / "daemon.log")
         await stack.enter_async_context(_run_daemon(world, environment))
         yield world

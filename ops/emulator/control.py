@@ -11,7 +11,7 @@ from ops.emulator.crowd import CrowdPlan
 from ops.emulator.emulator import Emulator
 from ops.emulator.faults import Faults
 from ops.emulator.messages import Refusal, Reply, Request, json_reply, refusal_reply
-from ops.emulator.model import Item, Order, Wanted
+from ops.emulator.model import Item, Order, Pickup, Wanted
 from ops.emulator.shop import cents
 from ops.emulator.stock import php_int
 
@@ -62,6 +62,7 @@ class BuyBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     items: list[Wanted]
     status: str = "processing"
+    pickup: Pickup | None = None
 
 
 class StatusBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -132,7 +133,7 @@ class Control:
     def buy(self, request: Request, _number: int) -> object:
         """Let one buyer buy."""
         body = msgspec.json.decode(request.body, type=BuyBody)
-        return _sale(self.emulator.shop.buy(body.items, body.status, self.emulator.clock.now()))
+        return _sale(self.emulator.shop.buy(body.items, body.status, self.emulator.clock.now(), body.pickup))
 
     def set_status(self, request: Request, number: int) -> object:
         """Move an order."""

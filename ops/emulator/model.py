@@ -68,6 +68,15 @@ class Refund(msgspec.Struct, kw_only=True):
     lines: list[RefundLine]
 
 
+class Pickup(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How a buyer means to come for an order: to a place of the checkout block, or by the classic checkout's method."""
+
+    place: str = ""
+    """The place's name; empty: the classic checkout, which names none."""
+    instance_id: int = 0
+    """Of the classic checkout's method in its zone."""
+
+
 class Order(msgspec.Struct, kw_only=True):
     """A sale. `created_at` is its instant, to the microsecond."""
 
@@ -77,6 +86,7 @@ class Order(msgspec.Struct, kw_only=True):
     modified_at: datetime
     lines: list[Line]
     refunds: list[Refund] = []
+    pickup: Pickup | None = None
     stock_reduced: bool = False
     paid_at: datetime | None = None
     completed_at: datetime | None = None

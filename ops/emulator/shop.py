@@ -10,7 +10,7 @@ from typing import Any
 
 from ops.emulator import stock
 from ops.emulator.messages import Refusal, invalid_param
-from ops.emulator.model import Change, Item, Line, Order, Refund, RefundLine, StockHold, Wanted
+from ops.emulator.model import Change, Item, Line, Order, Pickup, Refund, RefundLine, StockHold, Wanted
 
 REDUCES = frozenset({"processing", "completed", "on-hold"})
 RESTORES = frozenset({"cancelled", "pending"})
@@ -114,7 +114,7 @@ class Shop:
 
     # -- orders -----------------------------------------------------------------------------------------------------
 
-    def buy(self, basket: Sequence[Wanted], status: str, now: datetime) -> Order:
+    def buy(self, basket: Sequence[Wanted], status: str, now: datetime, pickup: Pickup | None = None) -> Order:
         """Sell a basket, whole or not at all, to a buyer who sees the shop's own stock less what others hold.
 
         Raises:
@@ -125,7 +125,7 @@ class Shop:
         bought = [(self._find(wanted), wanted.quantity) for wanted in basket]
         self._refuse_shortage(bought, now)
         lines = [self._line(item, quantity) for item, quantity in bought]
-        order = Order(id=self._free_id(), status="", created_at=now, modified_at=now, lines=lines)
+        order = Order(id=self._free_id(), status="", created_at=now, modified_at=now, lines=lines, pickup=pickup)
         self.orders[order.id] = order
         self._changes.append(Change("order.created", order.id))
         if status in HOLD_SECONDS:

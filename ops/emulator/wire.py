@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ops.emulator.model import Item, Line, Order, Refund
+from ops.emulator.model import Item, Line, Order, Pickup, Refund
 from ops.emulator.shop import Shop
 from ops.emulator.subscriptions import Webhook
 
@@ -166,7 +166,7 @@ class WireOrder(msgspec.Struct, kw_only=True):
     meta_data: tuple[()] = _EMPTY
     line_items: list[WireLine]
     tax_lines: tuple[()] = _EMPTY
-    shipping_lines: tuple[()] = _EMPTY
+    shipping_lines: list[dict[str, Any]]
     fee_lines: tuple[()] = _EMPTY
     coupon_lines: tuple[()] = _EMPTY
     refunds: list[dict[str, Any]]
@@ -233,6 +233,7 @@ def order(site: Site, shown: Order) -> WireOrder:
         date_paid=site.local(shown.paid_at) if shown.paid_at else None,
         number=str(shown.id),
         line_items=[_line(line, line.id, line.quantity, line.price_cents * line.quantity) for line in shown.lines],
+        shipping_lines=[] if shown.pickup is None else [_pickup(shown.id, shown.pickup)],
         refunds=[{"id": one.id, "reason": one.reason, "total": money(-one.amount_cents)} for one in shown.refunds],
         date_created_gmt=gmt(shown.created_at),
         date_modified_gmt=gmt(shown.modified_at),
@@ -310,7 +311,26 @@ def _line(line: Line, line_id: int, quantity: int, amount_cents: int) -> WireLin
     )
 
 
-def _meta(meta_id: int, key: str, value: int) -> dict[str, Any]:
+def _pickup(line_id: int, shown: Pickup) -> dict[str, Any]:
+    """Render how an order is picked up.
+
+    The block's places have no id in orders, and their names come through `wp_kses_post` (Blocks/Shipping/
+    PickupLocation.php; issue 47060); the classic method has its instance and no place.
+    """
+    place = shown.place.replace("&", "&amp;")
+    return {
+        "id": line_id,
+        "method_title": f"Pickup ({place})" if place else "Local pickup",
+        "method_id": "pickup_location" if place else "local_pickup",
+        "instance_id": "0" if place else str(shown.instance_id),
+        "total": "0.00",
+        "total_tax": "0.00",
+        "taxes": [],
+        "meta_data": [_meta(line_id * 10, "pickup_location", place)] if place else [],
+    }
+
+
+def _meta(meta_id: int, key: str, value: int | str) -> dict[str, Any]:
     # WordPress keeps meta values as text
     return {"id": meta_id, "key": key, "value": str(value), "display_key": key, "display_value": str(value)}
 

@@ -21,6 +21,8 @@ ANSWER_SECONDS_MAX = 15.0
 """A connection whose oldest command waits longer is given up. Below the 30 s at which proxies and shops hang up."""
 PAST_SECONDS_MAX = 120.0
 """The same for questions about the past."""
+SCAN_SECONDS_MAX = 3600.0
+"""And for scans: a deep one reads the whole journal."""
 WATCH_SECONDS = 1.0
 """How often that is looked at."""
 CONNECT_SECONDS_MAX = 5.0
@@ -37,8 +39,13 @@ class Lane(StrEnum):
     READ = "read"
     PAST = "past"
     """Questions that read the journal, one after the other: seconds, where it is long."""
+    SCAN = "scan"
+    """Scans on demand: minutes, where they are deep."""
     WEBHOOK = "webhook"
     """Bodies of megabytes must not stand in front of a hold."""
+
+
+_PATIENCE_SECONDS = {Lane.PAST: PAST_SECONDS_MAX, Lane.SCAN: SCAN_SECONDS_MAX}
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +189,7 @@ class _Keeper:
     async def _watch(self, link: Link) -> None:
         """Offer the connection to callers until it is closed or stops answering."""
         loop = asyncio.get_running_loop()
-        patience_seconds = PAST_SECONDS_MAX if self._lane is Lane.PAST else ANSWER_SECONDS_MAX
+        patience_seconds = _PATIENCE_SECONDS.get(self._lane, ANSWER_SECONDS_MAX)
         self.link = link
         self.connects += 1
         self.came_up.set()

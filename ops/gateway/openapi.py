@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler, Method
 from litestar.types.internal_types import PathParameterDefinition
 
 from ops.gateway.bodies import GatewayRequest
-from ops.gateway.examples import BY_SCHEMA, EXPLANATION, MEANINGS, example_problem
+from ops.gateway.examples.table import BY_SCHEMA, EXPLANATION, MEANINGS, example_problem
 from ops.gateway.problems import MEDIA_TYPE
 
 
@@ -34,6 +34,7 @@ _CONFIG = OpenAPIConfig(
         Tag(name="items", description="What SKUs are: names, barcodes, measures, prices; rename, merge, retire."),
         Tag(name="recipes", description="What bundles, kits and packs are made of."),
         Tag(name="rules", description="What channels may show: rules in versions, and what an edit would change."),
+        Tag(name="campaigns", description="Units set aside for an account's campaigns; repeatable by key."),
         Tag(name="alerts", description="What people must hear of, and what they do about it."),
         Tag(name="orders", description="Orders as channels told them, and by hand."),
         Tag(name="channels", description="Accounts and how far they are in step."),

@@ -103,6 +103,8 @@ KINDS: dict[str, tuple[int, str, int | None]] = {
     "NOSUCHORDER": (404, "No such order", None),
     "NOSUCHALERT": (404, "No such alert", None),
     "NOSUCHVERSION": (404, "No such version of the rules", None),
+    "NOSUCHCAMPAIGN": (404, "No such campaign", None),
+    "RUNNING": (409, "The campaign is not over", None),
     "NOSUCHRECIPE": (404, "The SKU is no bundle", None),
     "BADRECIPE": (422, "The recipe cannot be", None),
     "BUNDLE": (409, "A bundle has no stock of its own", None),

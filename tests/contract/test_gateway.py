@@ -751,7 +751,7 @@ def walk(node: object) -> Iterator[tuple[str, Any]]:
 def test_every_documented_route_exists_and_takes_its_own_example(api: httpx.Client, daemon: FakeDaemon) -> None:
     document = api.get("/openapi.json").json()
     values = {"sku": "A-1", "account": "shop", "action": "flush", "hold": "basket-81", "order": "1"}
-    values |= {"purchase_order": "PO-12", "transfer": "T-7", "alert": "17"}
+    values |= {"purchase_order": "PO-12", "transfer": "T-7", "alert": "17", "campaign": "11.11"}
     for path, method, operation in operations(document):
         body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
         response = api.request(method, path.format(**values), json=body)

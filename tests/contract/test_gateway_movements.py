@@ -136,7 +136,9 @@ def test_an_order_line_is_owed_from_another_location(api: httpx.Client, daemon: 
     body = {"line": "1", "sku": "A-1", "location": "store"}
     answer = api.post("/v1/orders/shop/10%2F01/allocations", json=body)
     assert (answer.status_code, answer.json()["order"]) == (201, "10/01")
-    assert daemon.commands[-1] == ("REALLOCATE", "shop", "10/01", "1", "A-1", "store")
+    assert " ".join(daemon.commands[-1]) == "REALLOCATE shop 10/01 1 A-1 store BY all"
+    api.post("/v1/orders/shop/1001/allocations", json=body | {"reason": "nearer", "reference": "T-1"})
+    assert " ".join(daemon.commands[-1][6:]) == "REASON nearer BY all REF T-1"
 
 
 @pytest.mark.parametrize(

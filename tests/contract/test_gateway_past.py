@@ -30,25 +30,6 @@ LINE: dict[str, Any] = {
     "atp": 9,
 }
 PAGE: dict[str, Any] = {"sku": "A-1", "lines": [LINE], "older": "7-1"}
-VIOLATIONS: dict[str, Any] = {
-    "found": 1,
-    "unlisted": 0,
-    "passed_at": None,
-    "books": 3,
-    "violations": [
-        {
-            "law": "committed is the sum of open demand",
-            "sku": "A-1",
-            "location": "main",
-            "expected": 1,
-            "found": 2,
-            "detail": "",
-            "since": NOW,
-            "positions": [3, 7],
-            "origin": None,
-        }
-    ],
-}
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +103,3 @@ def test_a_long_answer_about_the_past_holds_up_no_question_about_now(api: httpx.
         api.get("/v1/history/A-1", timeout=0.5)
     assert api.get("/v1/stock/A-1").status_code == 200
     assert api.get("/v1/explain/A-1").status_code == 200
-
-
-def test_what_does_not_add_up_is_listed(api: httpx.Client, daemon: FakeDaemon) -> None:
-    daemon.script("VIOLATIONS", VIOLATIONS)
-    shown = api.get("/v1/violations")
-    assert (shown.status_code, shown.json()) == (200, VIOLATIONS)

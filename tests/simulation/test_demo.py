@@ -57,6 +57,10 @@ def test_it_ends_with_0_a_report_and_no_process_left_over() -> None:
     assert report["check"] == {"listings_checked": 400, "listings_wrong": [], "skus_checked": 200, "skus_wrong": []}
     assert report["storefront"]["holds_granted"] > 0
     assert report["storefront"]["units"] > 0
+    buffer = report["buffer"]
+    assert buffer["choice"] == "computed"
+    assert buffer["units_left"] >= buffer["units_shown_nowhere"] > 0, "a window of 20 % withholds something"
+    assert sum(report["oversold_units_by_cause"].values()) == report["units_oversold"]
     for shop in report["shops"].values():
         assert shop["orders"] > 0
         assert shop["webhooks"]["lost"] > 0

@@ -19,12 +19,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.schema import Secret, Token, WooCommerceAccount
-from ops import gateway
-from ops.gateway import bodies, examples, models
+from ops.gateway import bodies, models
 from ops.gateway.auth import Doorkeeper
 from ops.gateway.bodies import BodyReader, ClientGone, decode_body, decode_segment
 from ops.gateway.client import Address, DaemonClient
+from ops.gateway.examples.table import BY_SCHEMA, example_problem
 from ops.gateway.link import DaemonMisread, DaemonRefused, DaemonUnavailable, parse_refusal
+from ops.gateway.models.holds import HoldRequest
 from ops.gateway.problems import KINDS, Problem, explain_failure
 from ops.gateway.telemetry import Telemetry, merge_expositions
 from ops.gateway.webhooks import build_guard, name_outcome
@@ -69,15 +70,14 @@ def test_a_body_that_was_not_read_closes_the_connection(code: str) -> None:
 
 def test_every_status_in_the_documents_has_an_example_of_its_own() -> None:
     for status in {status for status, _, _ in KINDS.values()} - {405, 500}:
-        assert examples.example_problem(status)["status"] == status
+        assert example_problem(status)["status"] == status
 
 
 MODELS = {
     name: kind
-    for module in pkgutil.iter_modules(gateway.__path__)
-    if module.name.startswith("models")
-    for name, kind in vars(importlib.import_module(f"ops.gateway.{module.name}")).items()
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == f"ops.gateway.{module.name}"
+    for room in (f"ops.gateway.models.{module.name}" for module in pkgutil.iter_modules(models.__path__))
+    for name, kind in vars(importlib.import_module(room)).items()
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == room
 }
 
 
@@ -88,11 +88,11 @@ def parts_of(kind: type[msgspec.Struct]) -> set[str]:
 
 
 def test_every_body_and_answer_has_an_example_that_it_accepts() -> None:
-    for name, example in examples.BY_SCHEMA.items():
+    for name, example in BY_SCHEMA.items():
         assert msgspec.to_builtins(msgspec.convert(example, MODELS[name])) == example
     parts = {part for kind in MODELS.values() for part in parts_of(kind)}
     parts |= {base.__name__ for kind in MODELS.values() for base in kind.__mro__[1:]}
-    assert {name for name in MODELS if not name.startswith("_")} - parts <= set(examples.BY_SCHEMA)
+    assert {name for name in MODELS if not name.startswith("_")} - parts <= set(BY_SCHEMA)
 
 
 # Tokens
@@ -178,7 +178,7 @@ def test_all_bodies_together_have_a_limit_too(monkeypatch: pytest.MonkeyPatch) -
 @given(st.binary(max_size=80) | st.sampled_from([b"[" * 50_000, b'{"a":' * 50_000]))
 def test_any_bytes_are_a_body_or_a_problem_of_the_callers(body: bytes) -> None:
     with contextlib.suppress(Problem):
-        decode_body(body, models.HoldRequest)
+        decode_body(body, HoldRequest)
 
 
 @given(st.text())

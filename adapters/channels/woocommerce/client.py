@@ -56,6 +56,7 @@ from engine.ports import (
     RowVerdict,
     SeenStock,
     StockWrite,
+    UnreadableOrder,
     Verdict,
     WebhookDelivery,
     WebhookHealth,
@@ -90,14 +91,12 @@ class WooCommerceChannel:
         *,
         clock: Clock,
         new_nonce: Callable[[], str],
-        on_problem: Callable[[str], None] | None = None,
         http: Transport | None = None,
     ) -> None:
         """Open no connection yet.
 
         `new_nonce` brings texts that are unguessable and never the same twice; they are used over plain http only.
-        `on_problem` is told, in words, of contradictions in orders that were settled the careful way. `http` is built
-        from the settings when None.
+        `http` is built from the settings when None.
 
         Raises:
             ConfigError: the settings cannot work.
@@ -110,7 +109,6 @@ class WooCommerceChannel:
         """Shrinks when the shop refuses a batch as too large."""
         self._settings = settings
         self._clock = clock
-        self._on_problem = on_problem or (lambda _: None)
         self._session = Session(settings, clock=clock, new_nonce=new_nonce, http=http)
         self._refunds: OrderedDict[tuple[int, ...], tuple[WireRefund, ...]] = OrderedDict()
 
@@ -199,13 +197,14 @@ class WooCommerceChannel:
         reply = await self._session.read(call, "/orders", params)
         rows = decode(call, RAW_ROWS, reply.body)
         orders: list[OrderSnapshot] = []
-        unreadable: list[tuple[OrderId, datetime | None, str]] = []
+        unreadable: list[UnreadableOrder] = []
         for raw in rows:
             stub = decode(call, STUB, raw)  # a row without an id cannot even be named: the page is malformed
             try:
                 snapshot = await self._tell_order(call, raw, asked_at)
             except (OrderUnreadable, MalformedReply, Refused, OutcomeUnknown) as error:
-                unreadable.append((OrderId(str(stub.id)), parse_instant(stub.date_modified_gmt), str(error)))
+                number, modified_at = OrderId(str(stub.id)), parse_instant(stub.date_modified_gmt)
+                unreadable.append(UnreadableOrder(number, modified_at, str(error), bytes(raw)))
             else:
                 orders.extend([snapshot] if snapshot else [])
         following, total = turn_page(
@@ -265,10 +264,7 @@ class WooCommerceChannel:
         if is_kept_in_trash(order, self._settings):
             return None
         refunds = await self._read_refunds(order) if needs_refunds(order, self._settings) else ()
-        snapshot, problems = build_snapshot(order, refunds, self._settings, read_at=asked_at)
-        for problem in problems:
-            self._on_problem(f"order {order.id}: {problem}")
-        return snapshot
+        return build_snapshot(order, refunds, self._settings, read_at=asked_at)
 
     async def _read_refunds(self, order: WireOrder) -> tuple[WireRefund, ...]:
         """Lines of an order's refunds. They never change, so they are read once per set of refunds.

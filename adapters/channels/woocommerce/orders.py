@@ -15,7 +15,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
+import msgspec
+
 from adapters.channels.woocommerce.listings import build_listing_id
+from adapters.channels.woocommerce.pickup import Pickup, find_pickup
 from adapters.channels.woocommerce.wire import (
     WireLine,
     WireOrder,
@@ -28,11 +31,13 @@ from adapters.channels.woocommerce.wire import (
     read_text,
     whole_units,
 )
-from engine.domain.orders import OrderLine, OrderSnapshot, OrderStatus, check_snapshot
+from engine.domain.orders import NOTES_MAX, OrderLine, OrderSnapshot, OrderStatus, check_snapshot
 from engine.domain.units import LineId, ListingId, OrderId, Sku, check_identifier
 
-ORDER_FIELDS: Final = "id,status,date_created_gmt,date_modified_gmt,date_completed_gmt,line_items,refunds"
-"""No names, no addresses: what is not asked for cannot leak."""
+ORDER_FIELDS: Final = (
+    "id,status,date_created_gmt,date_modified_gmt,date_completed_gmt,line_items,refunds,shipping_lines"
+)
+"""No buyer's name, no address: what is not asked for cannot leak."""
 
 TRASH: Final = "trash"
 
@@ -46,6 +51,7 @@ _STATUSES: Final[Mapping[str, OrderStatus]] = {
     "failed": OrderStatus.CANCELLED,
     "refunded": OrderStatus.REFUNDED,
 }
+_ENDED: Final = frozenset({OrderStatus.SHIPPED, OrderStatus.CANCELLED, OrderStatus.REFUNDED})
 _LINES_MAX: Final = 10_000
 
 
@@ -97,14 +103,11 @@ def needs_refunds(order: WireOrder, settings: WooCommerceSettings) -> bool:
 
 def build_snapshot(
     order: WireOrder, refunds: Sequence[WireRefund], settings: WooCommerceSettings, *, read_at: datetime | None
-) -> tuple[OrderSnapshot, tuple[str, ...]]:
-    """Tell an order in our words.
+) -> OrderSnapshot:
+    """Tell an order in our words; contradictions that were settled the careful way are among its notes.
 
     `refunds` are there when `needs_refunds` says so; those that the order does not mention are passed over. `read_at`
     is when the shop was asked, None for a webhook.
-
-    Returns:
-        The snapshot, and contradictions that were settled the careful way, in words.
 
     Raises:
         OrderUnreadable: something in it cannot be told without guessing.
@@ -123,8 +126,14 @@ def build_snapshot(
     refunded, problems = _sum_refunds(
         order.line_items, [refund for refund in refunds if refund.id in mentioned], completed_at
     )
+    pickup = find_pickup(order, settings.pickup) if settings.pickup is not None else Pickup()
+    if pickup.note is not None and status not in _ENDED:  # later it makes no difference any more
+        problems = (*problems, pickup.note)
     lines = tuple(
-        _build_line(line, refunded[line.id], status, settings, shipped_before=completed_at is not None)
+        msgspec.structs.replace(
+            _build_line(line, refunded[line.id], status, settings, shipped_before=completed_at is not None),
+            location=pickup.location,
+        )
         for line in order.line_items
     )
     snapshot = OrderSnapshot(
@@ -137,10 +146,11 @@ def build_snapshot(
         read_at=read_at,
         held_until=_hold_until(status, settings, placed_at, modified_at),
         lines=lines,
+        notes=problems[:NOTES_MAX],
     )
     if contradiction := check_snapshot(snapshot):
         raise OrderUnreadable(contradiction)
-    return snapshot, problems
+    return snapshot
 
 
 def _hold_until(
@@ -222,7 +232,7 @@ def _restocked(line: WireLine, ordered: int, refunded: int, settings: WooCommerc
 
 def _note(line: WireLine, key: str) -> int | None:
     try:
-        return whole_units(read_meta(line, key))
+        return whole_units(read_meta(line.meta_data, key))
     except ValueError:
         return None
 

@@ -126,7 +126,7 @@ def _parse_order(settings: WooCommerceSettings, call: Call, order: WireOrder) ->
     try:
         if needs_refunds(order, settings):
             return RefetchHint(order_id=OrderId(str(order.id)))
-        snapshot, _ = build_snapshot(order, (), settings, read_at=None)
+        snapshot = build_snapshot(order, (), settings, read_at=None)
     except OrderUnreadable as error:
         raise call.fail(MalformedReply, f"order {order.id}: {error}") from error
     return OrderHint(snapshot=snapshot)

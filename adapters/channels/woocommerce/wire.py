@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from engine.domain.orders import OrderStatus
-from engine.domain.units import UNITS_MAX, AccountId
+from engine.domain.units import UNITS_MAX, AccountId, LocationId
 
 Scalar = int | float | str | bool | None
 Minutes = Annotated[float, msgspec.Meta(ge=0, le=60 * 24 * 365)]
@@ -48,6 +48,8 @@ class WooCommerceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """`keep`: an order in the trash stays what it was, as in WooCommerce itself."""
     status_map: dict[str, OrderStatus] = {}
     """Statuses that plugins add (without `wc-`), in our words. It may also overrule a built-in one."""
+    pickup: dict[str, LocationId] | None = None
+    """Where orders are picked up, see `find_pickup`. None: it is all one place, so nothing is said of it."""
     delivery_url: str | None = None
     """Where webhooks go, reachable from the shop on port 80, 443 or 8080; None: none are managed."""
     page_size: Annotated[int, msgspec.Meta(ge=1, le=100)] = 100
@@ -138,6 +140,8 @@ class WireOrder(msgspec.Struct, frozen=True):
     date_created_gmt: str | None = None
     date_modified_gmt: str | None = None
     date_completed_gmt: str | None = None
+    shipping_lines: Any = None
+    """A list of {method_id, instance_id, meta_data}, or what plugins make of it: it must not cost us the order."""
 
 
 class WireRefund(msgspec.Struct, frozen=True):
@@ -242,10 +246,15 @@ def format_instant(instant: datetime) -> str:
     return instant.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()
 
 
-def read_meta(line: WireLine, key: str) -> Scalar:
-    """Value of a line's metadata; None when it has none of that key, or one that is no scalar."""
-    rows = list(line.meta_data.values()) if isinstance(line.meta_data, dict) else line.meta_data
-    for row in rows if isinstance(rows, list) else ():
+def list_rows(value: object) -> list[Any]:
+    """Read a list that PHP turns into an object when a plugin has filtered it; empty when it is neither."""
+    rows = list(value.values()) if isinstance(value, dict) else value
+    return rows if isinstance(rows, list) else []
+
+
+def read_meta(meta_data: object, key: str) -> Scalar:
+    """Value among metadata, {id, key, value} each; None when there is none of that key, or one that is no scalar."""
+    for row in list_rows(meta_data):
         if isinstance(row, dict) and row.get("key") == key:
             value = row.get("value")
             return value if isinstance(value, int | float | str) else None

@@ -1,6 +1,6 @@
 """The REST routes."""
 
-from ops.gateway.routes import alerts, documents, items, movements, past, recipes, rules
+from ops.gateway.routes import alerts, campaigns, documents, items, movements, past, recipes, rules, scan
 from ops.gateway.routes.daemon import (
     build_metrics_route,
     command_channel,
@@ -24,10 +24,12 @@ ROUTES = (
     show_offers,
     list_incidents,
     *past.ROUTES,
+    *scan.ROUTES,
     *movements.ROUTES,
     *documents.ROUTES,
     *alerts.ROUTES,
     *rules.ROUTES,
+    *campaigns.ROUTES,
     *recipes.ROUTES,
     *items.ROUTES,
     show_order,

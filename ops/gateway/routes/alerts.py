@@ -7,7 +7,7 @@ from litestar.params import FromPath, QueryParameter
 
 from ops.gateway.bodies import GatewayRequest
 from ops.gateway.client import Lane
-from ops.gateway.models_alerts import Alert, Alerts, Which
+from ops.gateway.models.alerts import Alert, Alerts, Which
 from ops.gateway.routes.common import Limit, ask, describe, signed
 
 _TAG = "alerts"

@@ -11,7 +11,7 @@ from config.schema import Scope
 from ops.gateway.auth import CALLER_KEY, need
 from ops.gateway.bodies import GatewayRequest
 from ops.gateway.client import DaemonClient, Lane
-from ops.gateway.examples import example_problem
+from ops.gateway.examples.table import example_problem
 from ops.gateway.link import DaemonMisread, Link, Word
 from ops.gateway.problems import KINDS, MEDIA_TYPE, Problem, ProblemDocument
 
@@ -65,13 +65,21 @@ async def ask_link(link: Link, kind: type[T], *words: Word) -> T:
 
     Raises:
         DaemonRefused, DaemonUnavailable: as from `Link.call`.
-        DaemonMisread: the answer has another shape, which makes it a fault and not data.
+        DaemonMisread: as from `read_reply`.
     """
-    reply = await link.call(*words)
+    return read_reply(await link.call(*words), kind, str(words[0]))
+
+
+def read_reply(reply: object, kind: type[T], command: str) -> T:
+    """Read an answer as `kind`.
+
+    Raises:
+        DaemonMisread: it has another shape, which makes it a fault and not data.
+    """
     try:
         return msgspec.convert(reply, kind)
     except msgspec.ValidationError as error:
-        raise DaemonMisread(f"the answer to {words[0]!s} has an unknown shape: {error}") from error
+        raise DaemonMisread(f"the answer to {command} has an unknown shape: {error}") from error
 
 
 def agree_on_key(field: str, in_body: str | None, in_header: str | None) -> str:

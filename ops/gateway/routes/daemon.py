@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from ops.gateway.bodies import GatewayRequest, decode_segment
 from ops.gateway.client import Lane
 from ops.gateway.link import DaemonRefused, DaemonUnavailable
-from ops.gateway.models import Alive, Channel, ChannelDone, Channels, Ready
+from ops.gateway.models.daemon import Alive, Channel, ChannelDone, Channels, Ready
 from ops.gateway.openapi import render_page
 from ops.gateway.problems import Problem, explain_failure
 from ops.gateway.routes.common import ask, describe

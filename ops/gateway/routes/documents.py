@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from ops.gateway.bodies import GatewayRequest, decode_segment
 from ops.gateway.client import Lane
-from ops.gateway.models_documents import (
+from ops.gateway.models.documents import (
     Arrival,
     ArrivalRequest,
     EndRequest,

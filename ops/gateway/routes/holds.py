@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 from ops.gateway.bodies import GatewayRequest, decode_segment
 from ops.gateway.client import Lane
 from ops.gateway.link import DaemonMisread, DaemonRefused, DaemonUnavailable, Link, Word
-from ops.gateway.models import (
+from ops.gateway.models.holds import (
     CommitRequest,
     Committed,
     Hold,

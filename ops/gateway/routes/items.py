@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from ops.gateway.base import Out
 from ops.gateway.bodies import GatewayRequest, decode_segment
 from ops.gateway.client import Lane
-from ops.gateway.models_items import Item, ItemRequest, Items, ItemSummary, MergeRequest, RenameRequest
+from ops.gateway.models.items import Item, ItemRequest, Items, ItemSummary, MergeRequest, RenameRequest
 from ops.gateway.routes.common import ask, describe, signed
 
 _TAG = "items"

@@ -6,7 +6,7 @@ from litestar.params import FromPath, JSONBody
 from ops.gateway.bodies import GatewayRequest, decode_segment
 from ops.gateway.client import Lane
 from ops.gateway.link import Word
-from ops.gateway.models_movements import (
+from ops.gateway.models.movements import (
     Adjustment,
     AdjustmentRequest,
     Allocated,
@@ -109,7 +109,9 @@ async def reallocate(
 ) -> Allocated:
     """Its open units move if the location has room for them. Repeatable."""
     account, order = decode_segment(account, "the account"), decode_segment(order, "the order")
-    return await ask(request, Lane.WRITE, Allocated, "REALLOCATE", account, order, data.line, data.sku, data.location)
+    words = ("REALLOCATE", account, order, data.line, data.sku, data.location)
+    more = (*option("REASON", data.reason), *signed(request, data.reference))
+    return await ask(request, Lane.WRITE, Allocated, *words, *more)
 
 
 ROUTES = (adjust, receive, take_back, inspect, count, take_snapshot, reallocate)

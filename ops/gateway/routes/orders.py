@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from ops.gateway.bodies import GatewayRequest, decode_segment
 from ops.gateway.client import Lane
-from ops.gateway.models import Order, OrderRequest, Orders, OrderSummary, Recorded
+from ops.gateway.models.orders import Order, OrderRequest, Orders, OrderSummary, Recorded
 from ops.gateway.problems import Problem
 from ops.gateway.routes.common import Limit, ask, describe
 

@@ -1,4 +1,4 @@
-"""The past of a SKU, and whether everything adds up."""
+"""The past of a SKU."""
 
 from typing import Annotated, Any, Final
 
@@ -7,7 +7,7 @@ from litestar.params import FromQuery, QueryParameter
 
 from ops.gateway.bodies import GatewayRequest
 from ops.gateway.client import Lane
-from ops.gateway.models_past import History, Violations
+from ops.gateway.models.past import History
 from ops.gateway.routes.common import ask, describe
 from ops.gateway.routes.stock import SkuPath, decode_sku
 
@@ -50,10 +50,4 @@ async def show_history(
     return await ask(request, Lane.PAST, History, "HISTORY", decode_sku(sku), *words)
 
 
-@get("/v1/violations", **describe("stock:read", _TAG, "Figures that do not add up"))
-async def list_violations(request: GatewayRequest) -> Violations:
-    """What the scanner found and has not found gone. It repairs nothing; `lastunit scan` checks at once."""
-    return await ask(request, Lane.READ, Violations, "VIOLATIONS")
-
-
-ROUTES: Final = (explain_sku, show_history, list_violations)
+ROUTES: Final = (explain_sku, show_history)

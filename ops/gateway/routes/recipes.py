@@ -7,7 +7,7 @@ from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter
 
 from ops.gateway.bodies import GatewayRequest, decode_segment
 from ops.gateway.client import Lane
-from ops.gateway.models_recipes import Recipe, RecipeRequest, RecipeRow, Recipes
+from ops.gateway.models.recipes import Recipe, RecipeRequest, RecipeRow, Recipes
 from ops.gateway.routes.common import ask, describe, lines_of, signed
 
 _TAG = "recipes"

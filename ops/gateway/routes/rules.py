@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 from engine.domain.offers.rules import RuleBook
 from ops.gateway.bodies import GatewayRequest
 from ops.gateway.client import Lane
-from ops.gateway.models_rules import PreviewRequest, Rules, RulesPreview, RulesRequest, RulesVersion
+from ops.gateway.models.rules import PreviewRequest, Rules, RulesMade, RulesPreview, RulesRequest
 from ops.gateway.routes.common import ask, describe, signed
 
 _TAG: Final = "rules"
@@ -25,7 +25,7 @@ async def show_rules(request: GatewayRequest) -> Rules:
 
 
 @put("/v1/rules", **describe("admin", _TAG, "Let a book of rules hold", 409, 413, 422))
-async def set_rules(request: GatewayRequest, data: JSONBody[RulesRequest]) -> RulesVersion:
+async def set_rules(request: GatewayRequest, data: JSONBody[RulesRequest]) -> RulesMade:
     """In place of all rules in force, under a new version, in the name of the token. The same book again is no new one.
 
     Offers follow within seconds, pushes as the budgets allow. Try it first: POST /v1/rules/preview.
@@ -36,7 +36,7 @@ async def set_rules(request: GatewayRequest, data: JSONBody[RulesRequest]) -> Ru
     if data.note:
         options += ["NOTE", data.note]
     book = _ENCODER.encode(data.rules)
-    return await ask(request, Lane.WRITE, RulesVersion, "RULES", "SET", book, *options, *signed(request, None))
+    return await ask(request, Lane.WRITE, RulesMade, "RULES", "SET", book, *options, *signed(request, None))
 
 
 @post(

@@ -7,7 +7,7 @@ from litestar.params import PathParameter
 
 from ops.gateway.bodies import GatewayRequest, decode_segment
 from ops.gateway.client import Lane
-from ops.gateway.models import Incident, Incidents, Offers, Stock
+from ops.gateway.models.stock import Incident, Incidents, Offers, Stock
 from ops.gateway.routes.common import Limit, ask, describe
 
 _TAG = "stock"

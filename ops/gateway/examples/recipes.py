@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from ops.gateway import models_recipes as r
+from ops.gateway.models import recipes as r
 
 _NOON = datetime(2026, 11, 11, 12, 0, tzinfo=UTC)
 _TEA = r.Component(sku="TEA-100", quantity=1)

@@ -41,6 +41,13 @@ class RulesVersion(Out, frozen=True, kw_only=True):
     """Rules that set anything."""
 
 
+class RulesMade(RulesVersion, frozen=True, kw_only=True):
+    """The version that holds now."""
+
+    notes: tuple[str, ...] = ()
+    """Rules for SKUs that do not exist, and rules that are not used because another one is about the same SKU."""
+
+
 class Rules(RulesVersion, frozen=True, kw_only=True):
     """The rules in force."""
 
@@ -85,6 +92,6 @@ class RulesPreview(Out, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     """What looks like a mistake."""
     notes: tuple[str, ...]
-    """Rules for SKUs that do not exist."""
+    """Rules for SKUs that do not exist, and rules that are not used because another one is about the same SKU."""
     rows: tuple[ChangedListing, ...]
     """Those that change most, falls to zero first."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from ops.gateway import models_alerts as a
+from ops.gateway.models import alerts as a
 
 _NOON = datetime(2026, 11, 11, 12, 0, tzinfo=UTC)
 _LATER = datetime(2026, 11, 11, 12, 4, tzinfo=UTC)

@@ -1,10 +1,10 @@
-"""Examples of the past of a SKU, and of what does not add up."""
+"""Examples of the past of a SKU."""
 
 from datetime import UTC, datetime
 
 import msgspec
 
-from ops.gateway import models_past as m
+from ops.gateway.models import past as m
 
 _NOON = datetime(2026, 11, 11, 12, 0, tzinfo=UTC)
 
@@ -41,22 +41,5 @@ STRUCTS: tuple[msgspec.Struct, ...] = (
             ),
         ),
         older="4711-1",
-    ),
-    m.Violations(
-        found=1,
-        unlisted=0,
-        passed_at=_NOON,
-        books=1200,
-        violations=(
-            m.Violation(
-                law="committed is the sum of open demand",
-                sku="A-1",
-                location="main",
-                expected=5,
-                found=6,
-                since=_NOON,
-                positions=(4690, 4711),
-            ),
-        ),
     ),
 )

@@ -6,7 +6,7 @@ import msgspec
 
 from engine.domain.offers.rules import OfferTerms, RuleBook, Window
 from engine.domain.units import AccountId, Sku
-from ops.gateway import models_rules as m
+from ops.gateway.models import rules as m
 
 _NOON = datetime(2026, 11, 9, 12, 0, tzinfo=UTC)
 _BOOK = RuleBook(
@@ -25,7 +25,7 @@ _BOOK = RuleBook(
 STRUCTS: tuple[msgspec.Struct, ...] = (
     m.RulesRequest(rules=_BOOK, note="before 11.11", if_version=6),
     m.PreviewRequest(rules=_BOOK, limit=1),
-    m.RulesVersion(version=7, at=_NOON, by="ann", note="before 11.11", source="command", rules_set=3),
+    m.RulesMade(version=7, at=_NOON, by="ann", note="before 11.11", source="command", rules_set=3, notes=()),
     m.Rules(
         version=7,
         at=_NOON,

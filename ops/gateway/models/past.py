@@ -1,4 +1,4 @@
-"""What goes out over REST about the past of a SKU, and about what does not add up."""
+"""What goes out over REST about the past of a SKU."""
 
 from engine.domain.units import Instant
 from ops.gateway.base import Out
@@ -38,33 +38,3 @@ class History(Out, frozen=True, kw_only=True):
     lines: tuple[HistoryLine, ...]
     older: str | None = None
     """Ask again with `before` set to this for the page before; null: there is none."""
-
-
-class Violation(Out, frozen=True, kw_only=True):
-    """A law of the ledger that did not hold when it was last checked."""
-
-    law: str
-    sku: str
-    location: str | None = None
-    """Null: it is about the SKU as a whole."""
-    expected: int
-    found: int
-    detail: str | None = None
-    since: Instant
-    positions: tuple[int, ...] = ()
-    """Frames of the journal with the last events of the SKU, the newest last."""
-    origin: int | None = None
-    """The frame from which on the journal itself does not add up; null: it does, or nobody looked."""
-
-
-class Violations(Out, frozen=True, kw_only=True):
-    """What the scanner found and has not found gone, newest first."""
-
-    found: int
-    unlisted: int
-    """Found beyond those that are kept on record."""
-    passed_at: Instant | None = None
-    """When all books had last been checked; null: not yet since the start."""
-    books: int
-    """Checked since the start."""
-    violations: tuple[Violation, ...]

@@ -8,39 +8,43 @@ import msgspec
 
 from engine.domain.orders import OrderLine, OrderStatus
 from engine.domain.units import LineId, Sku
-from ops.gateway import models as m
-from ops.gateway.examples_alerts import STRUCTS as _ALERTS
-from ops.gateway.examples_items import STRUCTS as _ITEMS
-from ops.gateway.examples_movements import STRUCTS as _MOVEMENTS
-from ops.gateway.examples_past import STRUCTS as _PAST
-from ops.gateway.examples_recipes import STRUCTS as _RECIPES
-from ops.gateway.examples_rules import STRUCTS as _RULES
+from ops.gateway.examples.alerts import STRUCTS as _ALERTS
+from ops.gateway.examples.campaigns import STRUCTS as _CAMPAIGNS
+from ops.gateway.examples.items import STRUCTS as _ITEMS
+from ops.gateway.examples.movements import STRUCTS as _MOVEMENTS
+from ops.gateway.examples.past import STRUCTS as _PAST
+from ops.gateway.examples.recipes import STRUCTS as _RECIPES
+from ops.gateway.examples.rules import STRUCTS as _RULES
+from ops.gateway.examples.scan import STRUCTS as _SCAN
+from ops.gateway.models import daemon, holds, orders, stock
 from ops.gateway.problems import KINDS, Problem
 
 _NOON = datetime(2026, 11, 11, 12, 0, tzinfo=UTC)
 _QUARTER_PAST = datetime(2026, 11, 11, 12, 15, tzinfo=UTC)
 _FRIDAY = datetime(2026, 11, 13, 8, 0, tzinfo=UTC)
 
-_HELD = m.HeldLine(sku="A-1", location="main", quantity=2)
-_HOLD = m.Hold(hold="basket-81", expires_at=_QUARTER_PAST, lines=(_HELD,))
-_HOLD_REQUEST = m.HoldRequest(hold="basket-81", ttl_seconds=900, lines=(m.Line(sku="A-1", quantity=2),))
+_HELD = holds.HeldLine(sku="A-1", location="main", quantity=2)
+_HOLD = holds.Hold(hold="basket-81", expires_at=_QUARTER_PAST, lines=(_HELD,))
+_HOLD_REQUEST = holds.HoldRequest(hold="basket-81", ttl_seconds=900, lines=(holds.Line(sku="A-1", quantity=2),))
 _SHORT = Problem("OUTOFSTOCK", "sku=A-1 requested=3 atp=2", stock=("A-1", 3, 2))
 
 _STRUCTS: tuple[msgspec.Struct, ...] = (
     _HOLD_REQUEST,
-    m.HoldBatch(holds=(_HOLD_REQUEST, m.HoldRequest(hold="basket-82", ttl_seconds="never", lines=_HOLD_REQUEST.lines))),
-    m.CommitRequest(order="1001"),
+    holds.HoldBatch(
+        holds=(_HOLD_REQUEST, holds.HoldRequest(hold="basket-82", ttl_seconds="never", lines=_HOLD_REQUEST.lines))
+    ),
+    holds.CommitRequest(order="1001"),
     _HOLD,
-    m.HoldResults(
+    holds.HoldResults(
         results=(
-            m.HoldResult(status=201, hold=_HOLD),
-            m.HoldResult(status=409, problem=msgspec.to_builtins(_SHORT.document)),
+            holds.HoldResult(status=201, hold=_HOLD),
+            holds.HoldResult(status=409, problem=msgspec.to_builtins(_SHORT.document)),
         )
     ),
-    m.Committed(hold="basket-81", order="1001", committed_at=_NOON),
-    m.Released(hold="basket-81", released_at=_NOON),
-    m.HoldState(hold="basket-81", state="held", expires_at=_QUARTER_PAST, account="direct", lines=(_HELD,)),
-    m.Stock(
+    holds.Committed(hold="basket-81", order="1001", committed_at=_NOON),
+    holds.Released(hold="basket-81", released_at=_NOON),
+    holds.HoldState(hold="basket-81", state="held", expires_at=_QUARTER_PAST, account="direct", lines=(_HELD,)),
+    stock.Stock(
         sku="A-1",
         name="Mug, blue",
         on_hand=42,
@@ -55,9 +59,10 @@ _STRUCTS: tuple[msgspec.Struct, ...] = (
         in_transit=0,
         atp=30,
         oversold=0,
+        shortages=(),
         holds=1,
         locations=(
-            m.LocationStock(
+            stock.LocationStock(
                 location="main",
                 kind="own",
                 on_hand=42,
@@ -74,13 +79,15 @@ _STRUCTS: tuple[msgspec.Struct, ...] = (
             ),
         ),
         documents=(
-            m.ExpectedUnits(kind="purchase_order", document="PO-12", location="main", quantity=24, expected_at=_FRIDAY),
+            stock.ExpectedUnits(
+                kind="purchase_order", document="PO-12", location="main", quantity=24, expected_at=_FRIDAY
+            ),
         ),
     ),
-    m.Offers(
+    stock.Offers(
         sku="A-1",
         offers=(
-            m.Offer(
+            stock.Offer(
                 account="shop",
                 listing="product:17",
                 offer=28,
@@ -93,7 +100,7 @@ _STRUCTS: tuple[msgspec.Struct, ...] = (
             ),
         ),
     ),
-    m.Order(
+    orders.Order(
         account="shop",
         order="1001",
         status="accepted",
@@ -101,7 +108,7 @@ _STRUCTS: tuple[msgspec.Struct, ...] = (
         placed_at=_NOON,
         modified_at=_NOON,
         lines=(
-            m.OrderedLine(
+            orders.OrderedLine(
                 line="1",
                 sku="A-1",
                 listing="product:17",
@@ -111,32 +118,35 @@ _STRUCTS: tuple[msgspec.Struct, ...] = (
                 shipped=0,
                 returned=0,
                 open=2,
-                allocation=(m.Allocation(location="main", quantity=2),),
+                pickup="main",
+                allocation=(orders.Allocation(location="main", quantity=2),),
             ),
         ),
     ),
-    m.Orders(
+    orders.Orders(
         orders=(
-            m.OrderSummary(
+            orders.OrderSummary(
                 account="shop", order="1001", status="accepted", placed_at=_NOON, modified_at=_NOON, units_open=2
             ),
         )
     ),
-    m.OrderRequest(
+    orders.OrderRequest(
         status=OrderStatus.SHIPPED,
         placed_at=_NOON,
         modified_at=_QUARTER_PAST,
         lines=(OrderLine(line_id=LineId("1"), sku=Sku("A-1"), ordered=2, shipped=2),),
     ),
-    m.Recorded(account="direct", order="77", outcome="newer"),
-    m.Incidents(
+    orders.Recorded(account="direct", order="77", outcome="newer"),
+    stock.Incidents(
         incidents=(
-            m.Incident(sku="A-1", units=1, account="shop", order="1002", cause="lag", detail="sold 3 s late", at=_NOON),
+            stock.Incident(
+                sku="A-1", units=1, account="shop", order="1002", cause="lag", detail="sold 3 s late", at=_NOON
+            ),
         )
     ),
-    m.Channels(
+    daemon.Channels(
         channels=(
-            m.Channel(
+            daemon.Channel(
                 account="shop",
                 channel="woocommerce",
                 mode="live",
@@ -153,15 +163,17 @@ _STRUCTS: tuple[msgspec.Struct, ...] = (
             ),
         )
     ),
-    m.ChannelDone(account="shop", action="pause"),
-    m.Ready(ready=True, journal="ok", accounts=({"account": "shop", "state": "live", "reason": None},)),
-    m.Alive(),
+    daemon.ChannelDone(account="shop", action="pause"),
+    daemon.Ready(ready=True, journal="ok", accounts=({"account": "shop", "state": "live", "reason": None},)),
+    daemon.Alive(),
     *_MOVEMENTS,
     *_ALERTS,
     *_PAST,
     *_RECIPES,
     *_ITEMS,
     *_RULES,
+    *_CAMPAIGNS,
+    *_SCAN,
 )
 
 BY_SCHEMA: Mapping[str, Any] = {type(example).__name__: msgspec.to_builtins(example) for example in _STRUCTS}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from engine.domain.units import AccountId
-from ops.gateway import models_items as m
+from ops.gateway.models import items as m
 
 _MUG = m.ItemSummary(sku="MUG-BLUE", name="Mug, blue", category="Mugs", barcode="4006381333931")
 

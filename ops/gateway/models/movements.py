@@ -227,6 +227,8 @@ class AllocationRequest(In, frozen=True, kw_only=True):
     line: Identifier
     sku: Identifier
     location: Identifier
+    reason: Text | None = None
+    reference: Text | None = None
 
 
 class Allocated(Out, frozen=True, kw_only=True):

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from ops.gateway import models_documents as d
-from ops.gateway import models_movements as m
+from ops.gateway.models import documents as d
+from ops.gateway.models import movements as m
 
 _MORNING = datetime(2026, 11, 11, 9, 0, tzinfo=UTC)
 _NOON = datetime(2026, 11, 11, 12, 0, tzinfo=UTC)
@@ -96,7 +96,7 @@ STRUCTS: tuple[msgspec.Struct, ...] = (
             m.RowVerdict(sku="A-9", outcome="unknown_sku", quantity=4, problem="NOSUCHSKU sku=A-9"),
         ),
     ),
-    m.AllocationRequest(line="1", sku="A-1", location="store"),
+    m.AllocationRequest(line="1", sku="A-1", location="store", reason="the buyer lives next door"),
     m.Allocated(account="shop", order="1001", line="1", sku="A-1", location="store"),
     d.PurchaseRequest(
         location="main",

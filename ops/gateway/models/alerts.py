@@ -32,7 +32,9 @@ class Alert(Out, frozen=True, kw_only=True):
     how: str | None = None
     """`ended`, `by_hand` or `displaced`."""
     suppressed: int
-    """Times it came back within the cooldown before it was raised."""
+    """Times it came back within the cooldown before it was raised..."""
+    suppressed_since: Instant | None = None
+    """...counted from here on, where there was a start in between. Null: all of them."""
 
 
 class Alerts(Out, frozen=True, kw_only=True):
