@@ -3,15 +3,15 @@
 import resource
 import signal
 import sqlite3
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
 
+from tests.fakes.disks import fill_up, small_disk
 from tests.fakes.processes import Daemon, fill_shelves, running_daemon, write_config
 from tests.fakes.wire import Wire
 
@@ -55,27 +55,9 @@ class Holder:
 
 @pytest.fixture
 def small_data(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of one megabyte as the data folder."""
-    place = tmp_path / "data"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount command")
-    if mounted.returncode:
-        pytest.skip(f"a small file system cannot be mounted: {mounted.stderr.decode().strip()}")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill_up(ballast: Path) -> None:
-    """Leave no room on the disk."""
-    with ballast.open("wb", buffering=0) as file:
-        for size in (4096, 1):
-            with suppress(OSError):
-                while file.write(b"x" * size):
-                    pass
+    """A file system of one megabyte as the data folder."""
+    with small_disk(tmp_path / "data", 1):
+        yield tmp_path / "data"
 
 
 @asynccontextmanager

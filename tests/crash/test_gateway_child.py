@@ -5,25 +5,11 @@ import signal
 import socket as sockets
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.fakes.processes import Daemon, running_daemon, wait_until, write_config
+from tests.fakes.processes import Daemon, answers, free_address, running_daemon, wait_until, write_config
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
-
-
-def free_address() -> str:
-    with sockets.create_server(("127.0.0.1", 0)) as free:
-        return f"127.0.0.1:{free.getsockname()[1]}"
-
-
-def answers(address: str) -> bool:
-    """Whether a gateway there is ready, its daemon included."""
-    try:
-        return httpx.get(f"http://{address}/readyz").status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def is_free(address: str) -> bool:

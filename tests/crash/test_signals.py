@@ -1,6 +1,5 @@
-"""Signals, with real processes: stop in order, stop at once, tell what is going on, sleep and wake."""
+"""Signals, with real processes: stop at once, tell what is going on, sleep and wake. Under load: `test_storms.py`."""
 
-import random
 import signal
 from pathlib import Path
 
@@ -8,28 +7,8 @@ import pytest
 import trio
 
 from tests.fakes.processes import Daemon, fill_shelves, running_daemon, start_daemon, write_config
-from tests.fakes.storm import STOCK, Trader, audit, stop_under_load
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
-
-
-async def test_a_stop_under_load_keeps_what_was_answered_and_ends_with_0(tmp_path: Path) -> None:
-    write_config(tmp_path)
-    rng = random.Random(20261111)
-    traders = [Trader(str(index), random.Random(index)) for index in range(6)]
-    async with running_daemon(tmp_path) as daemon:
-        await fill_shelves(daemon, STOCK)
-        started = trio.current_time()
-        assert await stop_under_load(daemon, traders, answers=500) == 0
-        assert trio.current_time() - started < 8
-        assert daemon.events("daemon.stopping")[0]["reason"] == "SIGTERM"
-        assert daemon.events("daemon.stopped")
-        assert "Traceback" not in daemon.text()
-        assert not daemon.socket_path.exists()
-    async with running_daemon(tmp_path) as daemon:
-        tally = await audit(daemon, traders, [0] * len(traders), rng)
-        assert tally.answered >= 400
-        await daemon.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import signal
+import socket as sockets
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -11,12 +12,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import trio
 
 from tests.fakes.wire import Wire
 
-START_SECONDS_MAX = 20.0
-EXIT_SECONDS_MAX = 20.0
+START_SECONDS_MAX = 60.0
+EXIT_SECONDS_MAX = 60.0
 
 CONFIGURATION = """\
 [node]
@@ -37,11 +39,19 @@ enabled = {gateway}
 id = "berlin"
 [[locations]]
 id = "hamburg"
+{accounts}
 """
 
 
 def write_config(
-    folder: Path, *, node: str = "", store: str = "", socket: str = "", limits: str = "", listen: str = ""
+    folder: Path,
+    *,
+    node: str = "",
+    store: str = "",
+    socket: str = "",
+    limits: str = "",
+    listen: str = "",
+    accounts: str = "",
 ) -> None:
     """Write a configuration of two locations; sections take more lines. With `listen` there is a gateway."""
     text = CONFIGURATION.format(
@@ -49,6 +59,7 @@ def write_config(
         store=store,
         socket=socket,
         limits=limits,
+        accounts=accounts,
         gateway="true" if listen else "false",
         listen=f'listen = "{listen}"' if listen else "",
     )
@@ -149,25 +160,41 @@ _logs = itertools.count(1)
 async def start_daemon(folder: Path, *more: str, runner: Sequence[str] = ()) -> Daemon:
     """Start one on the configuration in `folder`; `runner` is a command that runs it, such as nohup."""
     log_path = folder / f"daemon-{next(_logs)}.log"
-    command = [*runner, sys.executable, "-m", "ops.cli.main", "run", "-c", str(folder / "lastunit.toml"), *more]
+    return Daemon(folder, await _start(folder, log_path, "run", *more, runner=runner), log_path)
+
+
+async def _start(folder: Path, log_path: Path, command: str, *more: str, runner: Sequence[str] = ()) -> trio.Process:
+    words = [*runner, sys.executable, "-m", "ops.cli.main", command, "-c", str(folder / "lastunit.toml"), *more]
     with log_path.open("wb") as log:
-        process = await trio.lowlevel.open_process(
-            command,
+        return await trio.lowlevel.open_process(
+            words,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
             cwd=Path(__file__).parents[2],
         )
-    return Daemon(folder, process, log_path)
 
 
 @asynccontextmanager
-async def running_daemon(folder: Path, *more: str) -> AsyncIterator[Daemon]:
-    """Start one, wait until it is ready, and make sure that it is gone afterwards."""
+async def running_gateway(folder: Path) -> AsyncIterator[None]:
+    """Start a gateway apart from any daemon, and make sure that it is gone afterwards."""
+    process = await _start(folder, folder / f"gateway-{next(_logs)}.log", "gateway")
+    try:
+        yield
+    finally:
+        with trio.CancelScope(shield=True):
+            process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def running_daemon(folder: Path, *more: str, ready_event: str = "") -> AsyncIterator[Daemon]:
+    """Start one, wait until it is ready (or has logged `ready_event`), and make sure that it is gone afterwards."""
     daemon = await start_daemon(folder, *more)
     try:
-        yield await daemon.wait_ready()
+        await (daemon.wait_event(ready_event) if ready_event else daemon.wait_ready())
+        yield daemon
     finally:
         with trio.CancelScope(shield=True):
             if daemon.process.returncode is None:
@@ -183,6 +210,20 @@ async def run_daemon(folder: Path, *more: str) -> tuple[int, Daemon]:
         with trio.CancelScope(shield=True):
             if daemon.process.returncode is None:
                 await daemon.kill()
+
+
+def free_address() -> str:
+    """Return `host:port` where nobody listens."""
+    with sockets.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def answers(address: str) -> bool:
+    """Whether a gateway there is ready, its daemon included."""
+    try:
+        return httpx.get(f"http://{address}/readyz").status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 async def wait_until(met: Callable[[], object]) -> None:
