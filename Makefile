@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types fmt bench crash lock clean
+.PHONY: help demo test lint types fmt bench simulate crash mutants lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,12 +34,20 @@ fmt: $(STAMP) ## format and apply safe fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## durable holds beside Redis and PostgreSQL, interleaved rounds; then an edit of the rules
+bench: $(STAMP) ## durable holds beside Redis and PostgreSQL, interleaved rounds; then an edit of the rules; then large imports
 	@$(BIN)/python -m ops.bench $(ARGS)
 	@$(BIN)/python -m ops.bench.reoffer
+	@$(BIN)/python -m ops.bench.imports
 
-crash: $(STAMP) ## kill -9 a daemon under load, many times (KILLS=300)
+simulate: $(STAMP) ## made-up worlds where everything goes wrong, judged by an oracle (SEED=1 SEEDS=2000 SECONDS=300)
+	@$(BIN)/lastunit simulate --seed $(or $(SEED),1) --seeds $(or $(SEEDS),$(if $(SEED),1,2000)) \
+	  --seconds $(or $(SECONDS),300) --jobs $(or $(JOBS),2) $(ARGS)
+
+crash: $(STAMP) ## kill -9 a daemon under load, on each store (KILLS=300), and worse: disks, pauses, damage
 	@KILLS=$(or $(KILLS),300) $(BIN)/python -m pytest -q tests/crash $(ARGS)
+
+mutants: $(STAMP) ## seed one bug after the other: the tests must catch each
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 lock: ## rewrite the lock files after a change in pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv

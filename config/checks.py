@@ -104,6 +104,12 @@ def _check_account(account: Account, path: str, known: list[str]) -> Iterator[Pr
             yield Problem(where, "is listed twice", show(location))
         elif known and all(known) and location not in known:  # an empty id stands in for one that could not be read
             yield Problem(where, unknown_id("location", location, known), show(location))
+    for name, location in account.pickup.items():
+        if location not in account.locations:
+            allowed = ", ".join(account.locations)
+            yield Problem(
+                join(f"{path}.pickup", name), f"must be one of the account's locations: {allowed}", show(location)
+            )
     push = account.push
     for low, high, least, most in (
         ("retry_seconds", "retry_seconds_max", push.retry_seconds, push.retry_seconds_max),

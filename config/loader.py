@@ -26,6 +26,7 @@ ALL_SECRETS: Final = frozenset(
         "signing_secret",
         "hook_url",
         "smtp_password",
+        "database_password",
     }
 )
 """Every option that is a secret, by its name."""
@@ -131,11 +132,15 @@ def _syntax_problem(message: str) -> str:
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     data = folder / settings.node.data
-    socket = settings.socket
+    socket, postgres = settings.socket, settings.store.postgres
     return replace(
         settings,
         node=replace(settings.node, data=data),
-        store=replace(settings.store, path=data / settings.store.path),
+        store=replace(
+            settings.store,
+            path=data / settings.store.path,
+            postgres=replace(postgres, ca_file=None if postgres.ca_file is None else folder / postgres.ca_file),
+        ),
         socket=replace(socket, path=None if socket.path is None else data / socket.path),
     )
 

@@ -23,7 +23,7 @@ class OfferRule(Section, frozen=True, kw_only=True):
     share: Part | None = None
     """Part of the available units this account may show."""
     quotas: dict[str, Units] | None = None
-    """By account: units of each SKU that no other account may show until this one has sold as many."""
+    """By account: units of each SKU (of a bundle: its components) that no other may show until this one sold them."""
     buffer: Units | None = None
     """Units withheld. A rule takes one of `buffer`, `buffer_percent` and `buffer_from`."""
     buffer_percent: Percent | None = None
@@ -90,7 +90,7 @@ class Offers(Section, frozen=True, kw_only=True):
     categories: dict[str, OfferRule] = msgspec.field(default_factory=dict)
     """By category of the catalogue, on every account."""
     skus: dict[str, OfferRule] = msgspec.field(default_factory=dict)
-    """By SKU, on every account."""
+    """By SKU, under any code it ever had, on every account."""
     tiers: tuple[OfferTier, ...] = ()
     """By rising daily sales."""
     windows: tuple[OfferWindow, ...] = ()

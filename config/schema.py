@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from config.alerts import Alerts
+from config.database import Postgres
 from config.offers import OfferRule, Offers
 from config.values import Count, Name, NotNegative, Positive, Secret
 from config.values import Section as _Section
@@ -38,14 +39,16 @@ class Node(_Section, frozen=True, kw_only=True):
 class Store(_Section, frozen=True, kw_only=True):
     """Where the journal lives."""
 
-    kind: Literal["sqlite"] = "sqlite"
-    """SQLite, inside the daemon: nothing to install."""
+    kind: Literal["sqlite", "postgres"] = "sqlite"
+    """sqlite: inside the daemon, nothing to install. postgres: a server; another machine can take over."""
     path: Path = Path("journal.sqlite3")
     """The database file; relative to `node.data`. Must be on a local disk: SQLite and network mounts do not agree."""
     inline_commit_ms_max: NotNegative = 1.0
     """Commit without a thread hand-over while the measured sync is faster than this; 0 always uses the thread."""
     stall_seconds_max: Positive = 60.0
-    """How long a disk may be full or the database locked before the daemon stops; nothing is answered meanwhile."""
+    """How long a disk may be full, the database locked or its server away before the daemon stops; nothing is answered
+    meanwhile."""
+    postgres: Postgres = Postgres()
 
 
 class Socket(_Section, frozen=True, kw_only=True):
@@ -204,6 +207,8 @@ class WooCommerceAccount(_Account, frozen=True, kw_only=True, tag="woocommerce")
         msgspec.field(default_factory=dict)
     )
     """Order statuses that plugins added, in our words; an order with an unknown one is reported, not guessed."""
+    pickup: dict[Annotated[str, msgspec.Meta(min_length=1)], Name] = msgspec.field(default_factory=dict)
+    """Our location by the shop's name of a pickup place, or by shipping method: `local_pickup:3`, `local_pickup`."""
 
 
 Account = WooCommerceAccount
@@ -263,6 +268,8 @@ class Limits(_Section, frozen=True, kw_only=True):
     """How far back a count or a partner's snapshot may name its instant: changes of stock are kept this long."""
     documents_seconds: Positive = 180 * 86_400.0
     """How long a purchase order or transfer is kept, at least, when all of it is done."""
+    letters_max: Count = 1000
+    """Dead letters kept per account: webhooks and orders that could not be understood. More hold the watermark."""
     mailbox_max: Count = 65_536
     """Messages waiting for one actor; more makes the sender wait."""
     commit_entries_max: Count = 20_000

@@ -15,11 +15,10 @@ from engine.actors.router import Router
 from engine.actors.turns import Turns
 from engine.domain.availability import ChannelSale
 from engine.domain.catalogue.codes import Codes
-from engine.domain.catalogue.importing import ListingRow
 from engine.domain.events import ListingMapped
 from engine.domain.offers.offers import Offering
 from engine.domain.orders import OrderLine
-from engine.domain.units import AccountId, LocationId, Sku
+from engine.domain.units import AccountId, ListingId, LocationId, Sku
 from engine.machines.budget import BudgetTerms
 from engine.machines.pushing import Around, PusherListener, PushTerms
 from engine.ports import Channel, Clock
@@ -87,6 +86,7 @@ class ChannelAccount:
                 webhook_check_seconds=orders.webhook_check_seconds,
                 remembered_seconds=limits.remembered_seconds,
                 remembered_max=limits.remembered_max,
+                letters_max=limits.letters_max,
                 mailbox_max=limits.mailbox_max,
             ),
             desk=desk,
@@ -97,9 +97,9 @@ class ChannelAccount:
             listener=self._listener,
         )
 
-    def mapping(self, row: ListingRow) -> ListingMapped | None:
+    def mapping(self, listing: ListingId, sku: Sku, pack_units: int) -> ListingMapped | None:
         """Return the event that maps a listing as an import says; None when it is mapped so."""
-        return self.pusher.mapping(row.listing, row.sku, row.pack_units)
+        return self.pusher.mapping(listing, sku, pack_units)
 
     def remap(self, gone: Sku, into: Sku, at: datetime) -> list[ListingMapped]:
         """Return the events that make every listing of one SKU sell another."""

@@ -1,6 +1,7 @@
 """The daemon's clock: wall time that never runs backwards and does not jump."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,10 +19,14 @@ class SteadyClock:
     Holds promise a duration: a clock set forward an hour must not end them, one set back must not prolong them.
     """
 
-    def __init__(self) -> None:
-        """Start at the system's time."""
-        self._at = _system_time()
-        self._since = time.monotonic()
+    def __init__(
+        self, *, system_time: Callable[[], datetime] | None = None, monotonic: Callable[[], float] | None = None
+    ) -> None:
+        """Start at the system's time; a simulation brings clocks of its own."""
+        self._system_time = system_time or _system_time
+        self._monotonic = monotonic or _monotonic
+        self._at = self._system_time()
+        self._since = self._monotonic()
         """When `_at` was the time; both move on at every `follow`."""
         self._ahead = 0.0
         """Seconds by which the system clock was ahead of us then: what is still to be made good."""
@@ -32,17 +37,21 @@ class SteadyClock:
 
     def now(self) -> datetime:
         """Return the time (`engine.ports.Clock.now`)."""
-        elapsed = time.monotonic() - self._since
+        elapsed = self._monotonic() - self._since
         # hurried or dawdled from one instant to the next, so that neither following nor being followed is a jump
         most = elapsed * _SLEW
         return self._at + timedelta(seconds=elapsed + max(-most, min(most, self._ahead)))
 
     def follow(self) -> float:
         """Look at the system clock, to come nearer to it from now on; return how far it is ahead of us, in seconds."""
-        self._at, self._since = self.now(), time.monotonic()
-        self._ahead = (_system_time() - self._at).total_seconds()
+        self._at, self._since = self.now(), self._monotonic()
+        self._ahead = (self._system_time() - self._at).total_seconds()
         return self._ahead
 
 
 def _system_time() -> datetime:
     return EPOCH + timedelta(seconds=time.clock_gettime(time.CLOCK_REALTIME))
+
+
+def _monotonic() -> float:
+    return time.monotonic()

@@ -14,19 +14,23 @@ import structlog
 import trio
 from prometheus_client import CollectorRegistry
 
-from adapters.store.sqlite import SqliteStore, open_store
+from adapters.store.postgres import PostgresStore
+from adapters.store.sqlite import SqliteStore
 from config.loader import without_channel_secrets
 from config.schema import Settings
 from engine.actors.scanner import Scanner
-from engine.domain.errors import ConfigError, StockError
+from engine.domain.errors import ConfigError, Fenced, StockError
 from engine.domain.units import AccountId
 from ops.alerting import build_notifiers
 from ops.channels import KINDS, build_channel
 from ops.clock import STEP_SECONDS, SteadyClock
 from ops.node import Node
-from ops.recovery import replay
+from ops.reading import watch_reading
+from ops.recovery import catch_up, last_instant, replay
 from ops.reports import view_channels, view_info
 from ops.socket.server import CommandServer
+from ops.standby import take_over
+from ops.stores import open_configured, owner_name, watch_store
 from ops.supervise import gateway_command, run_gateway_process
 from ops.telemetry.logs import configure_logging
 from ops.telemetry.metrics import Telemetry
@@ -42,13 +46,16 @@ _GC_THRESHOLDS: Final = (50_000, 20, 100)
 _SWITCH_SECONDS: Final = 0.0005
 """How long a thread that commits waits for the interpreter while the loop is busy; the default is ten times that."""
 _SPARE_DESCRIPTORS: Final = 256
+_EXIT_FENCED: Final = 4
+"""For the supervisor: starting this one again would only be refused, or take the store from its successor."""
 
 
-def main(settings: Settings, config_path: Path) -> int:
-    """Run until told to stop.
+def main(settings: Settings, config_path: Path, *, standby: bool = False) -> int:
+    """Run until told to stop; a standby waits until the owner of the store is gone, and then runs.
 
     Returns:
-        0 after an orderly stop; 1 when the store or a socket fails; 2 when the settings cannot work.
+        0 after an orderly stop; 1 when the store or a socket fails; 2 when the settings cannot work; 4 when another
+        daemon has become the owner of the store.
     """
     configure_logging(settings.node, process="daemon")
     if not __debug__:
@@ -59,13 +66,15 @@ def main(settings: Settings, config_path: Path) -> int:
     problems: list[BaseException] = []
     try:
         settings.node.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        trio.run(_run, settings, config_path)
+        trio.run(partial(_run, settings, config_path, standby=standby))
     except* (StockError, OSError) as group:
         problems.extend(_leaves(group))
-    for problem in problems:
-        log.critical("daemon.failed", reason=str(problem), kind=type(problem).__name__)
+    for kind, reason in dict.fromkeys((type(problem).__name__, str(problem)) for problem in problems):
+        log.critical("daemon.failed", reason=reason, kind=kind)  # once, however many tasks met it
     if any(isinstance(problem, ConfigError) for problem in problems):
         return 2
+    if any(isinstance(problem, Fenced) for problem in problems):
+        return _EXIT_FENCED
     return 1 if problems else 0
 
 
@@ -88,42 +97,30 @@ def _raise_descriptor_limit(wanted: int) -> None:
             log.warning("daemon.few_descriptors", allowed=allowed, wanted=wanted)
 
 
-async def _run(settings: Settings, config_path: Path) -> None:
-    store = await open_store(
-        settings.node.data / settings.store.path,
-        inline_seconds_max=settings.store.inline_commit_ms_max / 1000,
-        listener=_CheckpointLog(),
-    )
+async def _run(settings: Settings, config_path: Path, *, standby: bool) -> None:
+    store = await open_configured(settings)
     try:
-        await _serve(settings, config_path, store)
+        async with trio.open_nursery() as keeping:
+            await _serve(settings, config_path, store, keeping, standby=standby)
+            keeping.cancel_scope.cancel()
     finally:
-        store.close()
+        await store.aclose()
 
 
-class _CheckpointLog:
-    """Says what became of checkpoints (`adapters.store.checkpoints.CheckpointListener`)."""
-
-    def checkpoint_failed(self, reason: str, log_bytes: int) -> None:
-        """Nothing is lost: the log has it."""
-        log.warning("checkpoint.failed", reason=reason, log_bytes=log_bytes)
-
-    def checkpoint_overdue(self, log_bytes: int) -> None:
-        """Commits wait."""
-        log.warning("checkpoint.overdue", log_bytes=log_bytes)
-
-
-async def _serve(settings: Settings, config_path: Path, store: SqliteStore) -> None:
+async def _serve(
+    settings: Settings,
+    config_path: Path,
+    store: SqliteStore | PostgresStore,
+    keeping: trio.Nursery,
+    *,
+    standby: bool,
+) -> None:
     clock = SteadyClock()
     telemetry = Telemetry(CollectorRegistry(), clock=clock, log_commands=settings.node.log_commands)
     channels = {
         AccountId(account.id): (
             KINDS[type(account)],
-            build_channel(
-                account,
-                public_url=settings.gateway.public_url,
-                clock=clock,
-                on_problem=partial(_note_contradiction, account.id),
-            ),
+            build_channel(account, public_url=settings.gateway.public_url, clock=clock),
         )
         for account in settings.accounts
     }
@@ -140,7 +137,12 @@ async def _serve(settings: Settings, config_path: Path, store: SqliteStore) -> N
         metrics_text=telemetry.exposition,
         notifiers=notifiers,
     )
-    clock.never_before(await replay(node, store))
+    if not await _become_owner(node, store, owner_name(settings), standby=standby):
+        return
+    if isinstance(store, PostgresStore):
+        await keeping.start(store.keep)
+    await catch_up(node, store)  # what another owner had written until our claim
+    clock.never_before(await last_instant(node, store))
     _check_locations(node)
     _watch(telemetry, node, store)
     gc.collect()
@@ -158,6 +160,39 @@ async def _serve(settings: Settings, config_path: Path, store: SqliteStore) -> N
                 await notifier.aclose()
 
 
+async def _become_owner(node: Node, store: SqliteStore | PostgresStore, owner: str, *, standby: bool) -> bool:
+    """Read the journal, then claim it: one that cannot be read is left as it is, and to whoever has it.
+
+    Returns:
+        Whether it is ours; False: told to stop before.
+    """
+    if standby:
+        return await _stand_by(node, store, owner)
+    if isinstance(store, PostgresStore):
+        await store.approach()
+    await replay(node, store)
+    log.info("store.claimed", epoch=await store.claim(owner))
+    return True
+
+
+async def _stand_by(node: Node, store: SqliteStore | PostgresStore, owner: str) -> bool:
+    """Follow the owner and take over; False: told to stop before."""
+    assert isinstance(store, PostgresStore)  # the command line has seen to that
+    async with trio.open_nursery() as watches:
+        await watches.start(_heed_signals, node)
+        async with trio.open_nursery() as following:
+            following.start_soon(_cancel_when_stopped, node, following.cancel_scope)
+            await take_over(node, store, owner)
+            following.cancel_scope.cancel()
+        watches.cancel_scope.cancel()
+    return not node.shutdown_wanted.is_set()
+
+
+async def _cancel_when_stopped(node: Node, scope: trio.CancelScope) -> None:
+    await node.shutdown_wanted.wait()
+    scope.cancel()
+
+
 def _check_locations(node: Node) -> None:
     """Refuse to start without a location that has stock: its units would vanish from every offer.
 
@@ -170,10 +205,6 @@ def _check_locations(node: Node) -> None:
     ]
     if problems:
         raise ConfigError(problems)
-
-
-def _note_contradiction(account: str, problem: str) -> None:
-    log.warning("order.contradiction", account=account, reason=problem)
 
 
 async def _run_until_stopped(
@@ -261,22 +292,13 @@ async def _follow_clock(clock: SteadyClock, telemetry: Telemetry) -> None:
         stepped = abs(ahead_seconds) > STEP_SECONDS
 
 
-def _watch(telemetry: Telemetry, node: Node, store: SqliteStore) -> None:
+def _watch(telemetry: Telemetry, node: Node, store: SqliteStore | PostgresStore) -> None:
     """Hand telemetry what it reads at scrape time."""
     for mailbox in node.mailboxes():
         telemetry.watch_mailbox(mailbox)
     telemetry.watch_node(node)
-    telemetry.watch(
-        "store_sync_seconds",
-        "Duration of the middle one of the last 15 commits, without what its size explains.",
-        lambda: store.sync_seconds,
-    )
-    telemetry.watch("store_log_bytes", "Bytes committed and not yet moved into the database.", lambda: store.log_bytes)
-    telemetry.watch(
-        "store_checkpoint_seconds",
-        "Duration of the last move of the log into the database, beside the commits.",
-        lambda: store.checkpoint_seconds,
-    )
+    watch_store(telemetry, node, store)
+    watch_reading(telemetry, node.settings)
     _watch_scanner(telemetry, node.scanner)
 
 

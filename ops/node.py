@@ -9,6 +9,8 @@ import trio
 
 from config import schema
 from engine.actors.alerting import AlertListener
+from engine.actors.applier import Applier
+from engine.actors.directory import Directory
 from engine.actors.documents import Documents
 from engine.actors.fanout import Fanout
 from engine.actors.journal import Journal, JournalListener
@@ -18,16 +20,19 @@ from engine.actors.projections import Projections
 from engine.actors.reader import JournalReader
 from engine.actors.recipe_owner import RecipeOwner
 from engine.actors.registrar import Registrar
+from engine.actors.regrouping import judge_again
 from engine.actors.reoffer import ReofferListener
 from engine.actors.router import Router
-from engine.actors.shard import Directory, Shard, ShardListener
+from engine.actors.shard import Shard, ShardListener
 from engine.domain.availability import Availability
 from engine.domain.catalogue.catalogue import NAMING_EVENTS, Catalogue
 from engine.domain.catalogue.recipes import Recipes
 from engine.domain.events import (
     Event,
+    ImportEvent,
     LawEvent,
     ListingMapped,
+    OrderRecorded,
     OversellCleared,
     OversellRecorded,
     RecipeSet,
@@ -38,17 +43,18 @@ from engine.domain.partition import shard_of
 from engine.domain.stock.incidents import Incidents
 from engine.domain.stock.ledger import Ledger
 from engine.domain.stock.papers import PAPER_EVENTS, Papers
-from engine.domain.stock.places import Kind, allowed_at
+from engine.domain.stock.places import Kind, Pools, allowed_at
 from engine.domain.units import DIRECT, AccountId, ListingId, LocationId, Sku
 from engine.machines.listings import IMPORT, MERGE
 from engine.ports import Channel, Clock, Notifier, Store
 from ops.account import AccountListener, ChannelAccount, DirectAccount
 from ops.alerting import build_alerter
 from ops.exporter import Exporter
-from ops.importer import Importer
+from ops.importer import Importer, settle_objects
 from ops.names import Names
-from ops.notices import tell_oversell, tell_recipe
+from ops.notices import tell_notes, tell_oversell, tell_recipe
 from ops.offers import OfferDesk
+from ops.ordernotes import OrderNotes
 from ops.past import CommonEvent, Past
 from ops.surroundings import NodeSurroundings, build_scanner
 
@@ -103,12 +109,14 @@ class Node:
         self.clock = clock
         self.metrics_text = metrics_text
         self.incidents = Incidents()
+        self.order_notes = OrderNotes()
         self.papers = Papers()
         self.ready = False
         self.shutdown_wanted = trio.Event()
         self.shutdown_reason = ""
         self.kinds = {LocationId(location.id): Kind(location.kind) for location in settings.locations}
         self.locations = tuple(self.kinds)
+        self.pools = Pools(self.kinds)
         self.direct_locations = tuple(at for at, kind in self.kinds.items() if allowed_at(kind).sold_directly)
         """Where the seller's own storefront and tills sell from."""
         self.version = version
@@ -133,6 +141,7 @@ class Node:
             notifiers or {},
             accounts=self.accounts.values(),
             daily_sales=self.offers.demand.daily_sales,
+            pools=self.pools,
             clock=clock,
             rng=rng,
             recorder=self.journal,
@@ -166,8 +175,7 @@ class Node:
             journal=self.journal,
             book_of=lambda sku: self.router.ledger_of(sku).books.get(sku),
             recipes=self.fanout.recipes,
-            category_of=self.catalogue.category_of,
-            is_retired=self.catalogue.is_retired,
+            catalogue=self.catalogue,
             listener=listener,
         )
         self.accounts = self._make_channel_accounts(channels, rng, listener)
@@ -184,7 +192,13 @@ class Node:
             listener=listener,
             mailbox_max=self.limits.mailbox_max,
         )
-        self.recipe_owner = RecipeOwner(self.recipes, router=self.router, desk=self.desk, journal=self.journal)
+        accounts = self.accounts.values()
+        self.applier = Applier(
+            self.router, self.catalogue, self.journal, accounts=accounts, clock=self.clock, settle=settle_objects
+        )
+        self.recipe_owner = RecipeOwner(
+            self.recipes, router=self.router, desk=self.desk, journal=self.journal, alone=self.applier.alone
+        )
         for account in self.accounts.values():
             account.listen_to(self.desk)
 
@@ -196,7 +210,7 @@ class Node:
             self.settings.scan,
             NodeSurroundings(
                 clock=self.clock,
-                locations=self.locations,
+                kinds=self.kinds,
                 directory=self.directory,
                 desk=self.desk,
                 accounts=self.accounts,
@@ -216,15 +230,9 @@ class Node:
             desk=self.desk,
             accounts=tuple(self.accounts.values()),
             recipes_with=self.recipes.bundles_above,
+            alone=self.applier.alone,
         )
-        self.importer = Importer(
-            self.registrar,
-            locations=self.locations,
-            accounts=tuple(self.accounts.values()),
-            recipe_owner=self.recipe_owner,
-            outlet=self,
-            clock=self.clock,
-        )
+        self.importer = Importer(self.applier, locations=self.locations, recipe_owner=self.recipe_owner)
         self.exporter = Exporter(
             self.catalogue,
             self.router,
@@ -240,8 +248,11 @@ class Node:
         self.projections.add(oversells, lambda _position, event: tell_oversell(event), replayed=False)
         self.projections.add((ListingMapped,), self._take_mapping, replayed=False)
         self.projections.add(NAMING_EVENTS, lambda _position, event: self.catalogue.apply(event), live=False)
+        self.projections.add(get_args(ImportEvent), self.applier.keep, live=False)
         self.projections.add((RecipeSet,), self.fanout.keep_recipe)
         self.projections.add((RecipeSet,), lambda _position, event: tell_recipe(event), replayed=False)
+        self.projections.add((OrderRecorded,), lambda _position, event: self.order_notes.apply(event))
+        self.projections.add((OrderRecorded,), lambda _position, event: tell_notes(event), replayed=False)
         self.projections.add((SkuRetired, SkuRevived), self.fanout.keep_retired)
         self.offers.keep(self.projections)
         self.alerter.keep(self.projections)
@@ -284,6 +295,7 @@ class Node:
                 remembered_max=max(1, limits.remembered_max // count),
                 history_seconds=limits.history_seconds,
                 documents_seconds=limits.documents_seconds,
+                pools=self.pools,
             )
             for _ in range(count)
         ]
@@ -311,10 +323,12 @@ class Node:
 
     async def run_actors(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run shards and order desk until cancelled, inside a running journal."""
+        await judge_again([shard.ledger for shard in self.shards], self.journal, self.clock)
         async with trio.open_nursery() as actors:
             for shard in self.shards:
                 await actors.start(shard.run)
             await actors.start(self.desk.run)
+            await actors.start(self.applier.run)  # what was decided is done before anybody asks
             await actors.start(self.scanner.run)
             task_status.started()
 
@@ -360,11 +374,10 @@ class Node:
     def availability(self, availability: Availability) -> None:
         """Pass the newest level of a SKU on to every account, and what it makes of the bundles above it."""
         self.offers.stocked(availability)
-        if availability.sku not in self.fanout.recipes:  # there is nothing in a bundle's own book
-            self.alerter.availability(availability)
         self.fanout.availability(availability)
 
     def _tell_accounts(self, availability: Availability) -> None:
+        self.alerter.availability(availability)
         for account in self.accounts.values():
             account.pusher.availability(availability)
 

@@ -2,7 +2,7 @@
 
 import structlog
 
-from engine.domain.events import OversellCleared, OversellRecorded, RecipeSet
+from engine.domain.events import OrderRecorded, OversellCleared, OversellRecorded, RecipeSet
 
 log = structlog.get_logger(__name__)
 
@@ -10,7 +10,7 @@ log = structlog.get_logger(__name__)
 def tell_oversell(event: OversellRecorded | OversellCleared) -> None:
     """An oversell is never only a number."""
     if isinstance(event, OversellCleared):
-        log.info("oversell.cleared", sku=event.sku)
+        log.info("oversell.cleared", sku=event.sku, location=event.location)
         return
     log.warning(
         "oversell.recorded",
@@ -21,9 +21,17 @@ def tell_oversell(event: OversellRecorded | OversellCleared) -> None:
         order=event.order_id,
         cause=event.cause,
         detail=event.detail,
+        location=event.location,
     )
 
 
 def tell_recipe(event: RecipeSet) -> None:
     """A slip in a recipe moves stock of every component: who looks for it finds when it was set."""
     log.info("recipe.set", sku=event.sku, version=event.version, components=len(event.components), by=event.by)
+
+
+def tell_notes(event: OrderRecorded) -> None:
+    """What an order leaves open was settled the careful way, and is for a person to look at."""
+    order = event.snapshot
+    for note in order.notes:
+        log.warning("order.noted", account=order.account, order=order.order_id, reason=note)

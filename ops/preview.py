@@ -59,7 +59,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     """What looks like a mistake."""
     notes: tuple[str, ...]
-    """Rules for SKUs that do not exist, at most a hundred."""
+    """Rules for SKUs that do not exist, and those that are not used; at most a hundred."""
     rows: tuple[ChangedOffer, ...]
     """Those that change most, falls to zero first; as many as were asked for."""
 
@@ -168,7 +168,7 @@ def _offerings_under(desk: OfferDesk, rules: RulesVersion) -> dict[AccountId, Of
 
     facts = msgspec.structs.replace(desk.facts, fences=fences_of)
     tried.update((account, offering.under(rules, facts)) for account, offering in desk.offerings.items())
-    fences = Fences(tried, desk.sales, rules, desk.campaigns)
+    fences = Fences(tried, desk.sales, rules, desk.campaigns, desk.bundles)
     return tried
 
 

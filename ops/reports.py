@@ -58,9 +58,11 @@ def view_info(node: Node) -> dict[str, dict[str, object]]:
 def view_channels(node: Node) -> list[dict[str, Any]]:
     """CHANNEL LIST."""
     return [
-        {"account": account.id, "channel": account.kind, **msgspec.structs.asdict(account.pusher.status())}
+        {"account": account.id, "channel": account.kind, **msgspec.structs.asdict(status)}
         | {"orders_through": account.intake.through_at}
+        | {"problems": (*status.problems, *node.order_notes.of(account.id))}
         for account in node.accounts.values()
+        for status in (account.pusher.status(),)
     ]
 
 

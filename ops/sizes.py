@@ -1,4 +1,4 @@
-"""How much one command over many SKUs may hold: known to whoever sends it and to whoever takes it."""
+"""How much one command may hold: known to whoever sends it and to whoever takes it."""
 
 from typing import Final
 
@@ -8,3 +8,5 @@ SNAPSHOT_ROWS_MAX: Final = 10_000
 """Rows of an external snapshot; a larger feed comes as several. The fuse looks at each by itself."""
 TEXT_CHARACTERS_MAX: Final = 500
 """Words for people: reasons, references, names."""
+RETURN_HOURS_MAX: Final = 24 * 90
+"""How long after a campaign its channel may take to give back the rest. A slip must fence no units for years."""

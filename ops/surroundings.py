@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from config import schema
+from engine.actors.directory import Directory
 from engine.actors.journal import Journal
 from engine.actors.order_desk import OrderDesk, OrderKey
 from engine.actors.reader import JournalReader
-from engine.actors.scanner import Listed, Scanner, ScanTerms, Surroundings
-from engine.actors.shard import Directory, Shard
+from engine.actors.scanner import Listed, Scanner, Surroundings
+from engine.actors.scanreport import ScanTerms
+from engine.actors.shard import Shard
 from engine.domain.audit.laws import Around, LineKnown
+from engine.domain.stock.places import Kind, Pools
 from engine.domain.stock.records import DemandKey
 from engine.domain.units import AccountId, HoldId, LineId, LocationId, Sku
 from engine.ports import Clock
@@ -42,21 +45,22 @@ class NodeSurroundings:
         self,
         *,
         clock: Clock,
-        locations: tuple[LocationId, ...],
+        kinds: Mapping[LocationId, Kind],
         directory: Directory,
         desk: OrderDesk,
         accounts: Mapping[AccountId, ChannelAccount],
     ) -> None:
         """Look at these."""
         self._clock = clock
-        self._locations = frozenset(locations)
+        self._locations = frozenset(kinds)
+        self._pools = Pools(kinds)
         self._directory = directory
         self._desk = desk
         self._accounts = accounts
 
     def around(self) -> Around:
         """Return what is known at this moment."""
-        return Around(self._clock.now(), self._locations, self._knows_hold, _Lines(self._desk).find)
+        return Around(self._clock.now(), self._locations, self._knows_hold, _Lines(self._desk).find, self._pools)
 
     def listings(self) -> Iterable[Listed]:
         """Return every listing of every account."""

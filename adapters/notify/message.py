@@ -31,7 +31,8 @@ def line_of(notice: Notice) -> str:
     said = f"{_MARKS[Severity(notice.severity)]}: {_words(notice.kind)}: {_flatten(notice.text)}"
     match notice.transition:
         case Transition.RAISED:
-            again = f" (came back {notice.suppressed} times in between)" if notice.suppressed else ""
+            least = "" if notice.suppressed_since is None else "at least "
+            again = f" (came back {least}{notice.suppressed} times in between)" if notice.suppressed else ""
             return f"{said}{again}"
         case Transition.ACKNOWLEDGED:
             return f"Acknowledged by {_flatten(notice.by)}: {said}"
@@ -70,6 +71,7 @@ def document_of(message: Message, *, node: str) -> bytes:
                 "at": notice.at,
                 "by": notice.by or None,
                 "suppressed": notice.suppressed,
+                "suppressed_since": notice.suppressed_since,
             }
             for notice in message.notices
         ],

@@ -8,6 +8,7 @@ import msgspec
 from engine.domain.units import UNITS_MAX, AccountId, Instant, LineId, ListingId, LocationId, OrderId, Sku, Units
 
 LINES_MAX = 10_000
+NOTES_MAX = 100
 
 
 class OrderStatus(StrEnum):
@@ -67,6 +68,8 @@ class OrderSnapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     held_until: Instant | None = None
     """Open units are only held, until then; None: they are committed."""
     lines: Annotated[tuple[OrderLine, ...], msgspec.Meta(max_length=LINES_MAX)]
+    notes: Annotated[tuple[str, ...], msgspec.Meta(max_length=NOTES_MAX)] = ()
+    """What the channel leaves open or contradicts, in words: settled the careful way, and for a person to look at."""
 
 
 class Freshness(StrEnum):

@@ -13,6 +13,8 @@ ListingId = NewType("ListingId", str)
 """One SKU as one channel knows it; the adapter's own spelling, opaque to the engine."""
 HoldId = NewType("HoldId", str)
 OrderId = NewType("OrderId", str)
+LetterId = NewType("LetterId", str)
+"""Of a dead letter, within its account: `order-<order id>` or `webhook-<delivery key>`."""
 LineId = NewType("LineId", str)
 Key = NewType("Key", str)
 """The caller's name for a physical event, so that a repeat is recognised."""

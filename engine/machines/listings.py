@@ -135,6 +135,8 @@ class Listings:
 
     def _map(self, event: ListingMapped) -> None:
         listing = self._mapped.get(event.listing_id)
+        if listing is not None and listing.source == IMPORT and event.source == SKU_MATCH:
+            return  # decided before it was known that a person had just said otherwise
         if listing is None:
             listing = self._dropped.pop(event.listing_id, None)
             if listing is None:

@@ -3,7 +3,8 @@
 A buffer covers what others may sell before a number lands. Once every other account shows zero, and was seen to, nobody
 else can: the one still open needs no buffer. When all are at zero because of their buffers, the first account whose
 rule allows it opens. Any sibling that is not verified at zero, from the moment its offer says so, brings the buffer
-back. Sales of the direct account are not looked at: holds are decided on the true ATP.
+back. Sales of the direct account are not looked at here: holds are decided on the true ATP, and what is sold directly
+just now is a buffer of its own (`Facts.rate_direct`).
 """
 
 from collections.abc import Callable, Sequence

@@ -16,7 +16,18 @@ from typing import Any, Final
 import click
 
 from ops.bench.load import Load, Measured, syncs_per_second
-from ops.bench.peers import Lastunit, Peer, Postgres, RedisLua, Unavailable, run_lastunit, run_postgres, run_redis
+from ops.bench.peers import (
+    Lastunit,
+    LastunitOnPostgres,
+    Peer,
+    Postgres,
+    RedisLua,
+    Unavailable,
+    run_lastunit,
+    run_lastunit_on,
+    run_postgres,
+    run_redis,
+)
 
 LOADS: Final = (
     Load("1x1", 1, 1, 4_000),
@@ -28,6 +39,8 @@ LOADS: Final = (
 TARGETS: Final = {"1x1": (0.6, 1.0), "64x1": (0.8, 1.5), "64x16": (1.5, 3.0)}
 """Hot SKU beside Redis: must and aim."""
 POSTGRES_TARGET: Final = (50.0, 150.0)
+ON_POSTGRES_TARGET: Final = (20.0, 60.0)
+"""With our own journal at that server, too."""
 SPREAD_TARGET: Final = (0.6, 0.85)
 """10,000 SKUs beside the hot one, 64x16."""
 
@@ -75,6 +88,8 @@ def _start(stack: ExitStack, folder: Path, *, seconds: float) -> tuple[list[Peer
             peers.append(stack.enter_context(start()))
         except Unavailable as reason:
             skipped[name] = str(reason)
+    servers = [peer for peer in peers if isinstance(peer, Postgres)]
+    peers += [stack.enter_context(run_lastunit_on(each, _made(folder / "lastunit-on-postgres"))) for each in servers]
     return peers, skipped
 
 
@@ -89,7 +104,7 @@ def _round(peers: list[Peer], loads: tuple[Load, ...], number: int, results: Res
     for load in loads:
         for hot in (True, False):
             for peer in peers if number % 2 == 0 else peers[::-1]:  # none always comes after the same one
-                if isinstance(peer, Postgres) and not (hot and load.name == "64x16"):
+                if isinstance(peer, Postgres | LastunitOnPostgres) and not (hot and load.name == "64x16"):
                     continue
                 measured = peer.measure(load, hot=hot, run=f"r{number}-{load.name}-{'h' if hot else 'k'}-{os.getpid()}")
                 results.setdefault((peer.name, load.name, hot), []).append(measured)
@@ -155,6 +170,14 @@ def _ratios(results: Results) -> list[dict[str, Any]]:
             results.get((ours, "64x16", True)),
             results.get((Postgres.name, "64x16", True)),
             POSTGRES_TARGET,
+        )
+    )
+    found.append(
+        ratio(
+            "on PostgreSQL, hot SKU 64x16 / row lock",
+            results.get((LastunitOnPostgres.name, "64x16", True)),
+            results.get((Postgres.name, "64x16", True)),
+            ON_POSTGRES_TARGET,
         )
     )
     found.append(

@@ -93,6 +93,7 @@ def tell_year(events: int, skus: int) -> Iterator[Event]:
 async def write_journal(path: Path, events: int, skus: int) -> int:
     """Write such a journal; return how many frames it has."""
     store = await open_store(path, inline_seconds_max=1e9)
+    await store.claim("bench")
     frames: list[Event] = []
     position = 0
     for event in tell_year(events, skus):

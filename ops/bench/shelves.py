@@ -163,6 +163,7 @@ async def serve(folder: Path, skus: int, locations: int, accounts: int, say: Cal
     telemetry = Telemetry(CollectorRegistry(), clock=clock)
     channels = {AccountId(each.id): ("memory", MemoryChannel(AccountId(each.id))) for each in settings.accounts}
     store = await open_store(folder / "journal.sqlite3", inline_seconds_max=0.001)
+    await store.claim("bench")
     node = Node(
         settings,
         store,

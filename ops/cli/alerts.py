@@ -6,10 +6,10 @@ import click
 
 from ops.cli.client import as_map, as_maps
 from ops.cli.invocation import Invocation
+from ops.cli.listing import list_options
 from ops.cli.present import Column, plain, print_json, print_table, terminal
 from ops.cli.session import connected, data_options
 
-_LIMIT_MAX: Final = 10_000
 _COLUMNS: Final = (
     Column("alert", "alert", right=True),
     Column("raised (UTC)", "raised_at"),
@@ -32,14 +32,7 @@ def alerts(ctx: click.Context, invocation: Invocation) -> None:
 
 @alerts.command("list")
 @data_options
-@click.option("--all", "every", is_flag=True, help="Show the last that were resolved, too.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, _LIMIT_MAX),
-    default=50,
-    show_default=True,
-    help="At most this many, newest first.",
-)
+@list_options("the last that were resolved")
 def list_(invocation: Invocation, every: bool, limit: int) -> None:  # noqa: FBT001 - click's signature
     """Show alerts, newest first."""
     _list(invocation, "ALL" if every else "OPEN", limit)

@@ -3,10 +3,11 @@
 from typing import Final
 
 import click
+from rich.text import Text
 
 from ops.cli.client import as_maps
 from ops.cli.invocation import Invocation
-from ops.cli.present import Column, print_json, print_table, terminal
+from ops.cli.present import Column, plain, print_json, print_table, terminal
 from ops.cli.session import connected, data_options
 
 COLUMNS: Final = (
@@ -25,6 +26,7 @@ COLUMNS: Final = (
     Column("lag s", "lag_seconds", right=True),
     Column("reason", "reason", wrap=True),
 )
+_PROBLEMS_MAX: Final = 20
 EMPTY: Final = "No channel yet: add [[accounts]] to the configuration and start the daemon again."
 _UNMATCHED: Final = (
     Column("listing", "listing"),
@@ -46,7 +48,13 @@ def channels(ctx: click.Context, invocation: Invocation) -> None:
     if invocation.as_json:
         print_json(found)
         return
-    print_table(terminal(), COLUMNS, found, empty=EMPTY, optional="reason orders_through lag_seconds")
+    console = terminal()
+    print_table(console, COLUMNS, found, empty=EMPTY, optional="reason orders_through lag_seconds")
+    problems = [f"{row.get('account')}: {problem}" for row in found for problem in row.get("problems") or ()]
+    for problem in problems[:_PROBLEMS_MAX]:
+        console.print(Text(f"Careful: {plain(problem)}", style="yellow"), soft_wrap=True)
+    if len(problems) > _PROBLEMS_MAX:
+        console.print(Text(f"... and {len(problems) - _PROBLEMS_MAX} more: --json"), soft_wrap=True)
 
 
 @channels.command()

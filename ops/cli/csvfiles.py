@@ -11,7 +11,7 @@ import msgspec
 
 from config.rules import show
 from config.walk import did_you_mean, unknown_id
-from engine.domain.catalogue.importing import SkuRow
+from engine.domain.catalogue.importing_rows import SkuRow
 from engine.domain.units import UNITS_MAX, check_identifier
 from ops.cli.csvcells import split_pair, split_raw
 from ops.cli.csvitems import ATTRIBUTE, COLUMNS, PRICE, read_item

@@ -7,7 +7,7 @@ spreadsheet loses columns easily, and empty is not zero (lesson E9).
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from engine.domain.catalogue.importing import SkuRow
+from engine.domain.catalogue.importing_rows import SkuRow
 from engine.domain.catalogue.items import (
     DAYS_MAX,
     GRAMS_MAX,

@@ -95,6 +95,8 @@ def explain(invocation: Invocation, sku: str, account: str | None, at: str | Non
         )
     for offer in offers:
         _print_offer(console, offer)
+    if not_told := story.get("not_told"):
+        console.print(Text(f"\n{plain(not_told)}"), soft_wrap=True)
 
 
 def sum_lines(terms: Iterable[tuple[str, str, object, str]], total: tuple[str, object]) -> list[str]:

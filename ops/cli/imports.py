@@ -1,9 +1,11 @@
 """`import`: CSV files in, all rows or none."""
 
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, Final
 
 import click
@@ -16,7 +18,7 @@ from ops.cli.csvtext import BadRow
 from ops.cli.errors import Refusal, RowsRefused, Unreachable, Unusable
 from ops.cli.invocation import Invocation
 from ops.cli.present import print_json
-from ops.cli.progress import WORTH_TELLING, progress
+from ops.cli.progress import WORTH_TELLING, Tick, progress
 from ops.cli.session import connected, data_options, load_client_settings
 
 CHUNK_BYTES: Final = 1 << 20
@@ -26,6 +28,8 @@ _SPARE_BYTES: Final = 1024
 _CHECK_ROWS: Final = 5000
 """Rows in one `IMPORT CHECK`: a second of the daemon's time, in slices."""
 _APPLY_SECONDS_MAX: Final = 600.0
+_ASKED_SECONDS: Final = 0.5
+"""Between two questions how far the daemon is."""
 _SHOWN_MAX: Final = 1000
 """Bad rows printed for people; --json prints all."""
 
@@ -75,7 +79,8 @@ def import_(
     if not dry_run:
         with connected(invocation) as client:
             try:
-                counts = send(client, sheets, secrets.token_hex(8), _chunk_bytes(settings))
+                watched = partial(_watched, invocation)
+                counts = send(client, sheets, secrets.token_hex(8), _chunk_bytes(settings), watched=watched)
             except BadRows as refused:
                 _report(ctx, invocation, refused.rows, RowsRefused)
     if invocation.as_json:
@@ -103,15 +108,29 @@ class BadRows(Exception):
         self.rows = rows
 
 
-def send(client: Client, sheets: Sequence[Parsed[Row]], import_id: str, chunk_bytes: int) -> Map:
+def _unwatched(_rows: int) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def send(
+    client: Client,
+    sheets: Sequence[Parsed[Row]],
+    import_id: str,
+    chunk_bytes: int,
+    *,
+    watched: Callable[[int], AbstractContextManager[None]] = _unwatched,
+) -> Map:
     """Stage every row and apply them together.
+
+    `watched` is entered with the number of rows while many are being applied.
 
     Returns:
         What the daemon says changed: `skus`, `listings`, `stock`.
 
     Raises:
         BadRows: nothing was applied.
-        Refusal, Unreachable: nothing was applied, unless the connection broke during the last command.
+        Refusal, Unreachable: nothing was applied, unless the connection broke during the last command: then all of it
+            may happen all the same, and to send it again does no harm.
     """
     rows = [row for sheet in sheets for row in sheet.rows]
     try:
@@ -123,7 +142,8 @@ def send(client: Client, sheets: Sequence[Parsed[Row]], import_id: str, chunk_by
                 tick(sent)
         if len(rows) >= WORTH_TELLING:
             _check(client, import_id, len(rows))
-        return as_map(client.call("IMPORT", "APPLY", import_id, seconds_max=_APPLY_SECONDS_MAX))
+        with watched(len(rows)) if len(rows) >= WORTH_TELLING else nullcontext():
+            return as_map(client.call("IMPORT", "APPLY", import_id, seconds_max=_APPLY_SECONDS_MAX))
     except BaseException as error:
         with suppress(Refusal, Unreachable):
             client.call("IMPORT", "DROP", import_id)
@@ -140,6 +160,34 @@ def _check(client: Client, import_id: str, total: int) -> None:
             answer = as_map(client.call("IMPORT", "CHECK", import_id, "ROWS", str(_CHECK_ROWS)))
             done = bool(answer["done"])
             tick(int(answer["checked"]))
+
+
+@contextmanager
+def _watched(invocation: Invocation, rows: int) -> Iterator[None]:
+    """Show how far the daemon is while the block waits for it: asked on a connection of its own, in a thread."""
+    over = Event()
+
+    def ask() -> None:
+        with suppress(Refusal, Unreachable), connected(invocation) as client:
+            watch(client, rows, tick, partial(over.wait, _ASKED_SECONDS))
+
+    with progress("applying", rows) as tick:
+        thread = Thread(target=ask, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def watch(client: Client, rows: int, tick: Tick, wait_over: Callable[[], bool]) -> None:
+    """Tell `tick` how many rows are done, as far as pieces say, until `wait_over` returns True."""
+    while not wait_over():
+        status = as_map(client.call("IMPORT", "STATUS"))
+        pieces, left = int(status["pieces"]), int(status["pieces_left"])
+        if left:
+            tick(rows * (pieces - left) // pieces)
 
 
 def build_chunks(rows: Sequence[Row], bytes_max: int) -> Iterator[tuple[bytes, int]]:

@@ -21,7 +21,10 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Run": {
         "run": ("ops.cli.processes:run", "Start the daemon, and the gateway beside it."),
         "gateway": ("ops.cli.processes:gateway", "Start only the HTTP gateway."),
+        "store": ("ops.cli.store:store", "Make, check, look at and copy the store of the journal."),
+        "reading": ("ops.cli.reading:reading", "Keep tables of the journal that any SQL tool reads."),
         "demo": ("ops.cli.processes:demo", "Watch shops share stock through a flash sale."),
+        "simulate": ("ops.cli.simulate:simulate", "Try the daemon in a world where everything goes wrong."),
     },
     "Look": {
         "status": ("ops.cli.status:status", "Show the daemon and its channels."),
@@ -38,6 +41,8 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Act": {
         "channels": ("ops.cli.channels:channels", "Show, pause and resume channel accounts."),
         "rules": ("ops.cli.rules:rules", "Show, try and change what channels may show."),
+        "letters": ("ops.cli.letters:letters", "Show webhooks and orders that could not be understood."),
+        "campaign": ("ops.cli.campaigns:campaign", "Set units aside for an account's campaign; show and end them."),
         "recipes": ("ops.cli.recipes:recipes", "Show every bundle; set, show or drop the recipe of one."),
         "hold": ("ops.cli.holds:hold", "Promise units to a basket."),
         "commit": ("ops.cli.holds:commit", "Turn a hold into a sale."),

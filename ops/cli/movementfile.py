@@ -137,8 +137,9 @@ KINDS: Final[dict[str, Kind]] = {
         _WHO,
     ),
     "reallocate": Kind(
-        lambda cells: ["REALLOCATE", *(cells[name] for name in ("account", "order", "line", "sku", "location"))],
+        _plain("REALLOCATE", "account", "order", "line", "sku", "location", reason="REASON"),
         ("account", "order", "line", "sku", "location"),
+        ("reason", *_WHO),
     ),
 }
 """`location` is where units are, come to or leave from; `state` the one they come from (inspect) or go to (return)."""

@@ -176,14 +176,29 @@ def count(
 
 @click.command()
 @data_options
+@sign_options
+@click.option("--reason", help="Why.")
 @click.argument("account")
 @click.argument("order")
 @click.argument("line")
 @click.argument("sku")
 @click.argument("location")
-def reallocate(invocation: Invocation, account: str, order: str, line: str, sku: str, location: str) -> None:
-    """Owe the open units of an order line from another location, if it has room for them."""
-    say(invocation, "REALLOCATE", account, order, line, sku, location)
+def reallocate(
+    invocation: Invocation,
+    *,
+    signed: Sequence[str],
+    reason: str | None,
+    account: str,
+    order: str,
+    line: str,
+    sku: str,
+    location: str,
+) -> None:
+    """Owe the open units of an order line from another location, if it has room for them.
+
+    An order that is picked up at its store is owed from there and nowhere else.
+    """
+    say(invocation, "REALLOCATE", account, order, line, sku, location, *option_words(REASON=reason), *signed)
 
 
 @click.command()

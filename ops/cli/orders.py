@@ -3,6 +3,7 @@
 from typing import Final
 
 import click
+from rich.text import Text
 
 from ops.cli.client import Map, as_map, as_maps
 from ops.cli.invocation import Invocation
@@ -23,6 +24,7 @@ _LINES: Final = (
     Column("sku", "sku"),
     Column("listing", "listing"),
     *(Column(word, word, right=True) for word in ("ordered", "cancelled", "shipped", "returned", "open")),
+    Column("picked up at", "pickup"),
     Column("from", "from"),
     Column("matched", "matched"),
 )
@@ -30,6 +32,7 @@ _INCIDENTS: Final = (
     Column("at (UTC)", "at"),
     Column("sku", "sku"),
     Column("units", "units", right=True),
+    Column("location", "location"),
     Column("account", "account"),
     Column("order", "order"),
     Column("cause", "cause"),
@@ -69,7 +72,9 @@ def incidents(invocation: Invocation, limit: int) -> None:
     if invocation.as_json:
         print_json(found)
         return
-    print_table(terminal(), _INCIDENTS, found, empty="No unit was ever sold twice.", optional="detail cleared_at order")
+    print_table(
+        terminal(), _INCIDENTS, found, empty="No unit was ever sold twice.", optional="detail cleared_at order location"
+    )
 
 
 def _print_order(invocation: Invocation, order: Map) -> None:
@@ -79,6 +84,8 @@ def _print_order(invocation: Invocation, order: Map) -> None:
     console = terminal()
     words = ("account", "order", "status", "channel_status", "placed_at", "modified_at", "held_until")
     print_facts(console, {word.removesuffix("_at").replace("_", " "): order.get(word) for word in words})
+    for note in order.get("notes") or ():
+        console.print(Text(f"Careful: {plain(note)}", style="yellow"), soft_wrap=True)
     console.print()
     rows = [{**line, "from": parts(line.get("allocation"))} for line in order.get("lines", [])]
-    print_table(console, _LINES, rows, empty="The order has no lines.", optional="listing from")
+    print_table(console, _LINES, rows, empty="The order has no lines.", optional="listing pickup from")

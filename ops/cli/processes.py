@@ -14,8 +14,9 @@ from ops.cli.session import config_option, load_config
 @click.command()
 @config_option
 @click.option("--no-gateway", is_flag=True, help="Only the daemon: the gateway runs elsewhere, or not at all.")
+@click.option("--standby", is_flag=True, help="Wait until the daemon that has the store is gone, then take over.")
 @click.pass_context
-def run(ctx: click.Context, invocation: Invocation, *, no_gateway: bool) -> None:
+def run(ctx: click.Context, invocation: Invocation, *, no_gateway: bool, standby: bool) -> None:
     """Start the daemon, and the gateway beside it, until SIGTERM or Ctrl-C."""
     loaded = load_config(invocation)
     for note in loaded.notes:
@@ -23,7 +24,11 @@ def run(ctx: click.Context, invocation: Invocation, *, no_gateway: bool) -> None
     settings = loaded.settings
     if no_gateway:
         settings = replace(settings, gateway=replace(settings.gateway, enabled=False))
-    ctx.exit(import_module("ops.daemon").main(settings, invocation.config))
+    if standby and settings.store.kind != "postgres":
+        raise Unusable(
+            [f"{invocation.config}: store.kind: '{settings.store.kind}': --standby needs one that two machines reach"]
+        )
+    ctx.exit(import_module("ops.daemon").main(settings, invocation.config, standby=standby))
 
 
 @click.command()
@@ -40,9 +45,16 @@ def gateway(invocation: Invocation) -> None:
 @click.command()
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same customers.")
 @click.option("--seconds", type=click.IntRange(min=1), default=20, show_default=True, help="Length of the sale.")
+@click.option(
+    "--buffer",
+    type=click.Choice(("computed", "none")),
+    default="computed",
+    show_default=True,
+    help="What the shops are not shown; none: compare what it is worth and what it costs.",
+)
 @click.option("--keep", is_flag=True, help="Stay up afterwards and print the addresses.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
-def demo(ctx: click.Context, *, seed: int, seconds: int, keep: bool, as_json: bool) -> None:
+def demo(ctx: click.Context, /, **plan: object) -> None:
     """Watch shops share stock through a flash sale."""
-    ctx.exit(import_module("ops.demo").run_demo(seed=seed, seconds=seconds, keep=keep, as_json=as_json))
+    ctx.exit(import_module("ops.demo").run_demo(**plan))

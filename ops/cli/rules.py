@@ -164,6 +164,8 @@ def _set(invocation: Invocation, client: Client, book: str, note: str, by: str) 
         print_json(found)
     else:
         click.echo(f"version {found['version']} is in force")
+        for noted in found.get("notes", ()):
+            click.echo(f"Note: {plain(noted)}")
 
 
 def _print_preview(console: Console, found: Map) -> None:

@@ -57,6 +57,10 @@ def _print(report: Map, *, listed: bool) -> None:
         against = f" and the journal to frame {report.get('position')}" if report.get("deep") else ""
         checked = f"{_count(report.get('books', 0), 'book')}, {_count(report.get('records', 0), 'hold or order line')}"
         console.print(Text(f"Checked {checked}{against} in {report.get('seconds')} s."), soft_wrap=True)
+    if report.get("asked"):
+        asked = as_map(report["asked"])
+        what = f"{'deep ' if asked.get('deep') else ''}scan of {plain(asked.get('sku') or 'all books')}"
+        console.print(Text(f"A {what} is under way since {plain(asked.get('began_at'))} UTC."), soft_wrap=True)
     if not found:
         console.print(Text("Everything adds up.", style="green"), soft_wrap=True)
         return

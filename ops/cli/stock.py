@@ -92,7 +92,9 @@ def headline(book: Map) -> Text:
     """Name a SKU, and say in red when more was sold than there is."""
     line = Text.assemble((plain(book.get("sku")), "bold"), "  ", plain(book.get("name")))
     if oversold := book.get("oversold"):
-        line += Text(f"  oversold by {oversold}", style="bold red")
+        named = [short for short in book.get("shortages", []) if short["location"]]
+        apart = ", ".join(f"{short['units']} at {plain(short['location'])}" for short in named)
+        line += Text(f"  oversold by {oversold}" + (f" ({apart})" if apart else ""), style="bold red")
     return line
 
 

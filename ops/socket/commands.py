@@ -12,6 +12,7 @@ from ops.socket.handlers import (
     channels,
     documents,
     holds,
+    letters,
     looks,
     movements,
     orders,
@@ -91,7 +92,11 @@ COMMANDS: dict[str, Command] = {
         None,
     ),
     "reallocate": Command(
-        movements.reallocate, "account order line sku location", "Owe an order line from another location.", 5, 5
+        movements.reallocate,
+        "account order line sku location [REASON text] [BY who] [REF reference]",
+        "Owe an order line from another location.",
+        5,
+        11,
     ),
     "recipe": Command(
         recipes.recipe,
@@ -145,7 +150,8 @@ COMMANDS: dict[str, Command] = {
     "campaign": Command(
         campaigns.campaign,
         "SET key account sku quota FROM instant TO instant [LOCK open|increase_only|closed] [LISTING listing]"
-        " [RETURN hours] [NOTE text] [BY who] | END key [NOTE text] [BY who] | GET key | LIST [OPEN|ALL] [LIMIT n]",
+        " [RETURN hours] [NOTE text] [BY who] | END|RETURN key [NOTE text] [BY who] | GET key"
+        " | LIST [OPEN|ALL] [LIMIT n]",
         "Set stock aside for a campaign.",
         1,
         19,
@@ -167,11 +173,22 @@ COMMANDS: dict[str, Command] = {
         2,
         "channels",
     ),
+    "letters": Command(
+        letters.letters, "[account] [LIMIT n]", "List what channels told and nobody understood.", 0, 3, "channels"
+    ),
+    "letter": Command(
+        letters.letter,
+        "GET|REDRIVE account letter | DISCARD account letter [NOTE text] [BY who]",
+        "Show a dead letter, try it once more, or discard it.",
+        3,
+        7,
+        "channels",
+    ),
     "item": Command(
         catalogue.item, catalogue.ITEM_SYNTAX, "Show, describe, rename, merge or retire a SKU.", 1, 6, "catalogue"
     ),
     "import": Command(
-        catalogue.import_rows, catalogue.IMPORT_SYNTAX, "Import catalogue, listings, stock.", 2, 4, "catalogue"
+        catalogue.import_rows, catalogue.IMPORT_SYNTAX, "Import catalogue, listings, stock.", 1, 4, "catalogue"
     ),
     "export": Command(
         catalogue.export,

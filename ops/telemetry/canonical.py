@@ -15,7 +15,6 @@ from engine.domain.commands import (
     EndPurchase,
     Granted,
     LoseTransfer,
-    Observe,
     OpenStock,
     OrderPurchase,
     PlaceHold,
@@ -27,6 +26,7 @@ from engine.domain.commands import (
     ReleaseHold,
     Return,
     SendTransfer,
+    TakeSnapshot,
 )
 from engine.domain.events import UnitsHeld
 from engine.domain.stock.book import units_of
@@ -45,7 +45,7 @@ COMMAND_NAMES: Final[dict[type, str]] = {
     Return: "return",
     ChangeState: "inspect",
     Count: "count",
-    Observe: "snapshot",
+    TakeSnapshot: "snapshot",
     OrderPurchase: "po_set",
     EndPurchase: "po_end",
     SendTransfer: "transfer_send",
@@ -109,11 +109,11 @@ def _describe(command: Command) -> dict[str, Any]:
             | ChangeState(key=key, sku=sku, location=location, quantity=quantity)
         ):
             return {"key": key, "sku": sku, "location": location, "units": quantity}
-        case (
-            Count(key=key, sku=sku, location=location, counted=units)
-            | Observe(key=key, sku=sku, location=location, quantity=units)
-        ):
+        case Count(key=key, sku=sku, location=location, counted=units):
             return {"key": key, "sku": sku, "location": location, "units": units}
+        case TakeSnapshot(rows=rows):
+            units = sum(row.quantity for row in rows)
+            return {"key": rows[0].key, "location": rows[0].location, "skus": len(rows), "units": units}
         case OrderPurchase(purchase_order=document, location=location):
             return {"document": document, "location": location, "skus": len(command.lines)}
         case EndPurchase(purchase_order=document):

@@ -105,6 +105,7 @@ class NodeGauges:
                 "Components of very many bundles whose change is not told for all of these yet.",
                 node.fanout.waiting,
             ),
+            ("import_pieces_left", "Pieces of a decided import still to be done.", node.applier.pieces_left),
             ("incidents_open", "SKUs of which more is promised now than there is.", len(node.incidents.open)),
         )
         for name, text, value in figures:
@@ -167,6 +168,12 @@ class NodeGauges:
             "orders_through_timestamp_seconds",
             "Every order modified before then (the channel's time) has been decided.",
             (((each.id,), each.intake.through_at.timestamp()) for each in accounts if each.intake.through_at),
+            "account",
+        )
+        yield build_gauge(
+            "letters_open",
+            "Webhooks and orders kept because nobody understood them.",
+            (((each.id,), len(each.intake.letters.open)) for each in accounts),
             "account",
         )
         yield from self._collect_budgets()

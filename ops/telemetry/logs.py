@@ -15,7 +15,7 @@ import structlog
 
 from config.schema import Node
 
-Process = Literal["daemon", "gateway"]
+Process = Literal["daemon", "gateway", "reading"]
 
 MASK: Final = "***"
 _SECRET_KEYS: Final = frozenset({"authorization", "consumer_key", "cookie", "password", "secret", "token"})

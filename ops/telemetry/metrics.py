@@ -13,14 +13,14 @@ from prometheus_client import CollectorRegistry, Metric, ProcessCollector
 from prometheus_client.registry import Collector
 
 from engine.actors.mailbox import Mailbox
-from engine.domain.commands import Answer, Command, Granted, PlaceHold, Refusal
+from engine.domain.commands import Answer, Command, Granted, Observed, PlaceHold, Refusal
 from engine.domain.events import (
     BookEvent,
+    DecidedEvent,
     Event,
     HoldCommitted,
     HoldExpired,
     HoldReleased,
-    OrderRecorded,
     OversellRecorded,
     UnitsHeld,
 )
@@ -36,7 +36,7 @@ from ops.telemetry.loop import LoopWatch
 from ops.telemetry.text import render_text
 from ops.version import installed_version
 
-_BOOK_EVENTS: Final[tuple[type[Any], ...]] = (*get_args(BookEvent), OrderRecorded)
+_BOOK_EVENTS: Final[tuple[type[Any], ...]] = get_args(DecidedEvent)
 _HOLD_CHANGES: Final[dict[type, int]] = {UnitsHeld: 1, HoldCommitted: -1, HoldReleased: -1, HoldExpired: -1}
 _NO_ACCOUNT: Final = "none"
 
@@ -73,9 +73,12 @@ class Telemetry:
 
     # -- engine.actors.shard.ShardListener
 
-    def decided(self, command: Command, answer: Answer, events: Sequence[BookEvent | OrderRecorded]) -> None:
+    def decided(self, command: Command, answer: Answer, events: Sequence[DecidedEvent]) -> None:
         """Count one decision. On the road of every command: three dictionary entries, no more."""
-        self._decisions[type(command)][answer.code if type(answer) is Refusal else type(answer)] += 1
+        answers = answer.verdicts if type(answer) is Observed else (answer,)
+        outcomes = self._decisions[type(command)]
+        for each in answers:
+            outcomes[each.code if type(each) is Refusal else type(each)] += 1
         kinds = self._kinds
         for event in events:
             kinds[type(event)] += 1

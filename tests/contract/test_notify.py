@@ -63,6 +63,8 @@ NASTY = "A\r\nBcc: all@example.com\r\n\r\n<!channel> & <http://evil|click>"
 def test_one_line_says_what_is_the_matter() -> None:
     assert title_of(ONE, node="north") == "[north] CRITICAL: oversell: A-1: 2 promised beyond what there is"
     assert line_of(notice(suppressed=3)).endswith("what there is (came back 3 times in between)")
+    since_a_start = notice(suppressed=3, suppressed_since=START)
+    assert line_of(since_a_start).endswith("what there is (came back at least 3 times in between)")
     acknowledged = notice(transition=Transition.ACKNOWLEDGED, by="ann")
     assert line_of(acknowledged).startswith("Acknowledged by ann: CRITICAL: oversell: A-1")
     assert line_of(notice(transition=Transition.RESOLVED)).startswith("Resolved: CRITICAL")
@@ -107,6 +109,7 @@ def test_programs_get_all_of_it_and_always_the_same_bytes() -> None:
                 "at": "2026-11-11T12:00:00Z",
                 "by": None,
                 "suppressed": 0,
+                "suppressed_since": None,
             }
         ],
     }

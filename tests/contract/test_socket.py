@@ -220,7 +220,7 @@ async def test_stock_has_the_sums_and_every_location(wire: Wire) -> None:
     stock = await wire.map("STOCK", "A-1")
     locations = [as_map(place) for place in stock.pop("locations")]
     figures = dict.fromkeys(FIGURES, 0)
-    assert stock == figures | {"sku": "A-1", "name": "Item A-1", "oversold": 0, "holds": 1} | {
+    assert stock == figures | {"sku": "A-1", "name": "Item A-1", "oversold": 0, "shortages": [], "holds": 1} | {
         "documents": [],
         "on_hand": 15,
         "committed": 1,
@@ -267,12 +267,14 @@ async def test_an_order_goes_through_its_life(served: Served, wire: Wire) -> Non
     assert (order["account"], order["order"], order["status"]) == ("direct", "77", "accepted")
     assert order["placed_at"] == "2026-11-11T12:00:00.000000Z"
     assert order["held_until"] is None
+    assert order["notes"] == []
     counts = {"ordered": 2, "cancelled": 1, "shipped": 1, "returned": 1, "open": 0}
     found: dict[str, object] = {
         "line": "1",
         "sku": "A-1",
         "listing": None,
         "matched": True,
+        "pickup": None,
         "allocation": [],
         "components": [],
     }
@@ -316,10 +318,12 @@ async def test_an_order_beyond_the_stock_is_an_incident_with_its_cause(wire: Wir
     assert incident.pop("detail")
     at = "2026-11-11T12:00:00.123456Z"
     assert incident == {"sku": "A-1", "units": 3, "account": "direct", "order": "77", "cause": "no_hold"} | {
+        "location": None,
         "at": at,
         "cleared_at": None,
     }
-    assert (await wire.map("STOCK", "A-1"))["oversold"] == 3
+    stock = await wire.map("STOCK", "A-1")
+    assert (stock["oversold"], len(stock["shortages"])) == (3, 1)
     clock.advance(1)
     await wire.call("RECEIVE", "k", "A-1", "berlin", "3")
     assert (await wire.maps("INCIDENTS", "LIMIT", "1"))[0]["cleared_at"] == "2026-11-11T12:00:01.123456Z"

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
 from adapters.store.memory import MemoryStore
 from config.alerts import Alerts, WebhookDestination
-from config.schema import Secret
+from config.schema import Secret, Stock
+from engine.actors.journal import decode_events
 from engine.domain.errors import NotSent
+from engine.domain.events import SnapshotFused
 from tests.fakes.alerts import FakeNotifier
 from tests.fakes.served import Served, order_json, serving
 from tests.fakes.wire import Wire
@@ -45,6 +48,7 @@ async def test_an_oversell_is_listed_acknowledged_and_resolved(tmp_path: Path) -
             "resolved_by": None,
             "how": None,
             "suppressed": 0,
+            "suppressed_since": None,
         }
         assert details["open_units"] == "2"
         for who in ("ann", "bob"):
@@ -92,3 +96,34 @@ async def test_a_destination_is_tried(tmp_path: Path) -> None:
         ops.errors = [NotSent("ops", "send", "connection refused")]
         assert await wire.error("ALERT", "TEST", "ops") == "UNDELIVERED ops: send: connection refused"
         assert await wire.error("ALERT", "TEST", "opps") == "NOSUCHDESTINATION destination=opps (known: ops)"
+
+
+async def test_a_refused_snapshot_is_on_record_and_an_alert_until_the_next_one_is_applied(tmp_path: Path) -> None:
+    """DESIGN.md law 8, lesson I2: nobody reads the log of a feed that comes at night."""
+    ops, store = FakeNotifier(), MemoryStore()
+    alerts = msgspec.structs.replace(ALERTS, digest_seconds=0.0)
+    options = Stock(fuse_zero_share=0.5, fuse_zero_rows_min=2)
+    async with serving(tmp_path, store, notifiers={"ops": ops}, alerts=alerts, stock_options=options) as served:
+        wire = await served.connect(3)
+
+        async def send(key: str, *words: str) -> object:
+            now = served.node.clock.now().isoformat()
+            return await wire.call("SNAPSHOT", key, "berlin", "3pl", "AS_OF", now, "NETS", "no", *words)
+
+        broken = ("LINES", "A-1", "0", "B-2", "0", "C-3", "31")
+        for key in ("s", "t"):
+            refused = str(await send(key, "BY", "feed", *broken))
+            assert refused.startswith("FUSE location=berlin source=3pl: 2 of 3 rows")
+        events = [event for frame in store.frames for event in decode_events(frame)]
+        fused = [event for event in events if isinstance(event, SnapshotFused)]
+        said = [(each.key, each.rows, each.falling, each.share_max, each.rows_min, each.by) for each in fused]
+        assert said == [("s", 3, 2, 0.5, 2, "feed"), ("t", 3, 2, 0.5, 2, "feed")]
+        await ops.wait_tried(1)
+        [alert] = await wire.call("ALERTS")
+        assert (alert["kind"], alert["subject"], alert["severity"]) == ("fuse", "3pl@berlin", "warning")
+        assert "look at the feed, and if it is true send it again with FORCE" in alert["text"]
+        assert alert["details"]["snapshot"] == "s"
+        await send("u", "FORCE", *broken)
+        await ops.wait_tried(2)
+        assert await wire.call("ALERTS") == []
+        assert await served.figures("A-1") == (0, 0, 0)

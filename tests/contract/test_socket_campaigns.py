@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.domain.units import AccountId
+from engine.domain.units import AccountId, Sku
 from tests.fakes.channel import FakeChannel
 from tests.fakes.served import Served, serving
 
@@ -39,6 +39,7 @@ async def test_a_campaign_is_set_shown_listed_and_ended(served: Served, protocol
         "ends_at": "2099-11-12T00:00:00.000000Z",
         "returns_at": "2099-11-14T00:00:00.000000Z",
         "returned_at": None,
+        "returned_by": None,
         "shown": None,
         "by": "ann",
         "note": "big day",
@@ -68,6 +69,7 @@ async def test_a_campaign_is_set_shown_listed_and_ended(served: Served, protocol
         ),
         (("CAMPAIGN", "GET", "9.9"), "NOSUCHCAMPAIGN campaign=9.9"),
         (("CAMPAIGN", "END", "9.9"), "NOSUCHCAMPAIGN campaign=9.9"),
+        (("CAMPAIGN", "RETURN", "9.9"), "NOSUCHCAMPAIGN campaign=9.9"),
     ],
 )
 async def test_a_mistake_is_named_and_nothing_is_set(served: Served, words: tuple[str, ...], problem: str) -> None:
@@ -88,3 +90,18 @@ async def test_an_unknown_action_and_a_missing_window_say_what_is_wanted(served:
     wire = await served.connect()
     assert (await wire.error("CAMPAIGN", "START")).startswith("ERR CAMPAIGN SET <key>")
     assert (await wire.error(*SET[:6])).startswith("BADARG FROM is missing: CAMPAIGN SET <key>")
+
+
+async def test_somebody_says_that_the_rest_is_back_once_the_campaign_is_over(served: Served) -> None:
+    """Lesson D18: for a listing that nobody can read, a person's word is better than the return window."""
+    wire = await served.connect(3)
+    await wire.map(*SET)
+    refused = await wire.error("CAMPAIGN", "RETURN", "11.11")
+    assert refused == "RUNNING campaign=11.11 ends at 2099-11-12T00:00:00+00:00: end it first"
+    assert (await wire.map("CAMPAIGN", "GET", "11.11"))["phase"] == "planned"
+    assert (await wire.map("CAMPAIGN", "END", "11.11", "BY", "ann"))["phase"] == "returning", "no listing was read"
+    back = await wire.map("CAMPAIGN", "RETURN", "11.11", "NOTE", "seen in the seller centre", "BY", "ben")
+    assert (back["phase"], back["returned_by"], back["remainder"], back["shown"]) == ("over", "ben", 6, None)
+    assert await wire.map("CAMPAIGN", "RETURN", "11.11", "BY", "eve") == back, "the first one counts"
+    assert await wire.maps("CAMPAIGN", "LIST") == []
+    assert served.node.offers.campaigns.claims(Sku("A-1"), served.node.clock.now()) == []

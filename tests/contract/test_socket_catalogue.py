@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.store.memory import MemoryStore
+from engine.domain.catalogue.pieces import EVENTS_MAX
 from tests.fakes.served import order_json, serving
 from tests.fakes.wire import Wire
 
@@ -102,6 +103,14 @@ async def test_after_a_rename_every_answer_has_the_new_name(tmp_path: Path) -> N
         order = await wire.map("ORDER", "direct", "77")
         assert [line["sku"] for line in order["lines"]] == ["MUG"]
         assert await wire.error("HOLD", "h", 60, "B-2", 99) == "OUTOFSTOCK sku=B-2 requested=99 atp=20"
+        now = served.node.clock.now().isoformat()
+        feed = ("SNAPSHOT", "s", "berlin", "3pl", "AS_OF", now, "NETS", "no", "LINES")
+        both = (await wire.map(*feed, "MUG", 9, "B-2", 20, "A-1", 8))["rows"]
+        assert [(row["sku"], row["outcome"], row["delta"]) for row in both] == [
+            ("MUG", "applied", -2),
+            ("B-2", "applied", 0),
+            ("MUG", "refused", None),
+        ], "one SKU under two names: the first word counts"
 
 
 async def test_a_retired_sku_is_not_held(tmp_path: Path) -> None:
@@ -139,6 +148,20 @@ async def test_an_import_is_checked_a_few_rows_at_a_time(tmp_path: Path) -> None
         assert (await other.map("IMPORT", "APPLY", "i"))["skus"] == 1
         assert (await wire.map("IMPORT", "APPLY", "i"))["skus"] == 4, "planned anew on what is there now"
         assert (await wire.map("STOCK", "S-1"))["name"] == "quicker"
+
+
+async def test_how_far_an_import_is_may_be_asked_on_any_connection(tmp_path: Path) -> None:
+    async with serving(tmp_path, stock=None) as served:
+        wire, other = await served.connect(3), await served.connect(3)
+        assert await other.map("IMPORT", "STATUS") == {"pieces": 0, "pieces_left": 0}
+        await stage(wire, *({"kind": "sku", "sku": f"S-{number}"} for number in range(20 * EVENTS_MAX)))
+        await wire.send("IMPORT", "APPLY", "i")
+        while (status := await other.map("IMPORT", "STATUS"))["pieces_left"] == 0:
+            assert status == {"pieces": 0, "pieces_left": 0}
+        assert status["pieces"] == 19, "the first of twenty happens with the decision"
+        await wire.read()
+        assert await other.map("IMPORT", "STATUS") == {"pieces": 19, "pieces_left": 0}
+        assert (await other.error("IMPORT", "CHECK")).startswith("ERR IMPORT STAGE import-id json")
 
 
 async def walk(wire: Wire, kind: str) -> list[dict[str, Any]]:

@@ -61,6 +61,12 @@ ROWS: Final[tuple[tuple[tuple[Word, ...], str], ...]] = (
     (("ALERT", "TEST", "nobody"), r"NOSUCHDESTINATION destination=nobody \(known: none is configured\)"),
     (("ALERTS", "SOME"), "BADARG option='SOME': expected LIMIT"),
     (("ALERTS", "ALL", "LIMIT", "0"), "BADARG limit='0': must be a whole number from 1 to 10000"),
+    (("LETTERS", "x"), r"NOSUCHACCOUNT account=x \(known: direct\)"),
+    (("LETTERS", "LIMIT", "0"), "BADARG limit='0': must be a whole number from 1 to 10000"),
+    (
+        ("LETTER", "BURN", "shop", "order-1"),
+        r"ERR LETTER GET\|REDRIVE <account> <letter> \| LETTER DISCARD <account> <letter> \[NOTE <text>\] \[BY <who>\]",
+    ),
     (("COMMIT", "held", "INTO", "77"), "BADARG option='INTO': expected ORDER"),
     (("ADJUST", "k", "A-1", "berlin", "0", "x"), "BADARG delta='0': must not be 0"),
     (("ADJUST", "k", "A-1", "berlin", "1", " "), "BADARG reason=' ': must not be empty"),
@@ -116,7 +122,7 @@ ROWS: Final[tuple[tuple[tuple[Word, ...], str], ...]] = (
     (("CHANNEL", "BOGUS", "x"), r"ERR CHANNEL LIST \| CHANNEL PAUSE\|RESUME\|FLUSH\|RESYNC\|UNMATCHED <account>"),
     (
         ("IMPORT", "STAGE", "i"),
-        r"ERR IMPORT STAGE import-id json \| CHECK import-id \[ROWS n\] \| APPLY\|DROP import-id",
+        r"ERR IMPORT STAGE import-id json \| CHECK import-id \[ROWS n\] \| APPLY\|DROP import-id \| STATUS",
     ),
     (("SELECT", "1"), "ERR there is one database: SELECT 0"),
     (("AUTH", "x"), r"ERR no password is configured \(socket.password\)"),
@@ -124,10 +130,10 @@ ROWS: Final[tuple[tuple[tuple[Word, ...], str], ...]] = (
 )
 ELSEWHERE: Final = frozenset(
     {"NOSUCHRECIPE", "BADRECIPE", "BUNDLE", "RETIRED", "INUSE", "MERGED", "DAMAGED"}
-    | {"NOSUCHVERSION", "NOSUCHCAMPAIGN"}
+    | {"NOSUCHVERSION", "NOSUCHCAMPAIGN", "RUNNING"}
     | {"EXPIRED", "BADROWS", "STALLED", "BUSY", "TOOBIG", "NOAUTH", "WRONGPASS", "NOPERM", "SHUTTINGDOWN"}
     | {"NOSUCHPO", "NOSUCHTRANSFER", "NOSUCHLINE", "EXCEEDS", "ENDED", "STALE", "TOOOLD", "BOUND", "FUSE"}
-    | {"UNDELIVERED"}
+    | {"UNDELIVERED", "NOSUCHLETTER", "NOTUNDERSTOOD", "UNREACHABLE"}
 )
 """Codes that have tests of their own, here or in the other files about the socket."""
 

@@ -3,12 +3,16 @@
 import os
 import pwd
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.store.memory import MemoryStore
 from config.schema import Location, Secret, Stock
+from engine.actors.journal import decode_events
+from engine.domain.events import StockConfirmed
 from engine.domain.units import Key, Sku
 from tests.contract.test_socket import SetClock
 from tests.fakes.served import Served, order_json, serving
@@ -298,6 +302,38 @@ async def test_a_feed_that_zeroes_much_is_a_broken_feed_until_it_is_forced(tmp_p
         assert await served.figures("B-2") == (9, 0, 0)
 
 
+async def test_rows_that_change_nothing_are_one_event_and_count_by_their_instant(
+    tmp_path: Path, clock: SetClock
+) -> None:
+    """A feed tells mostly what is known. An older one loses all the same, and a repeat is one, over a start too."""
+    store = MemoryStore()
+    shelves = {f"S-{number}": 7 for number in range(400)}
+    rows: list[Word] = [word for sku in shelves for word in (sku, 7)]
+    async with serving(tmp_path, store, clock=clock, stock=shelves) as served:
+        wire = await served.connect(3)
+        clock.advance(60)
+        newer, older = clock.at.isoformat(), (clock.at - timedelta(seconds=20)).isoformat()
+        before = len(store.frames)
+        first = await wire.map(*snapshot("s", newer, *rows, "NEW", 1, nets="yes"))
+        assert (first["applied"], first["unknown_sku"]) == (400, 1)
+        assert [each["sku"] for each in map(as_map, first["rows"])] == [*shelves, "NEW"], "in the order of the rows"
+        kept = [event for frame in store.frames[before:] for event in decode_events(frame)]
+        assert {type(event) for event in kept} == {StockConfirmed}
+        assert len(kept) <= 400 // 100 + served.node.settings.node.shards
+        assert sum(len(frame.payload) for frame in store.frames[before:]) < 30 * 400
+        assert (await wire.map("HISTORY", "S-3"))["lines"][-1]["text"].startswith("3pl has 7 at berlin as of ")
+    async with serving(tmp_path, store, clock=clock, stock=None) as served:
+        wire = await served.connect(3)
+        late = await wire.map(*snapshot("t", older, *rows))
+        assert (late["stale"], late["applied"]) == (400, 0)
+        await wire.map("ADJUST", "a", "S-3", "berlin", "5", "found")
+        clock.advance(1)
+        assert await wire.map(*snapshot("s", newer, *rows, "NEW", 1, nets="yes")) == first
+        changed = await wire.map(*snapshot("u", clock.at.isoformat(), "S-3", 7, "S-4", 7))
+        assert [each["delta"] for each in map(as_map, changed["rows"])] == [-5, 0]
+        assert await served.figures("S-3") == (7, 0, 0)
+
+
 # -- purchase orders
 
 
@@ -461,6 +497,22 @@ async def test_an_order_line_is_owed_from_another_location(wire: Wire) -> None:
     assert (await place(wire, location="hamburg"))["committed"] == 2
     line = row(await wire.map("ORDER", "direct", "77"))
     assert as_map(line["allocation"][0]) == {"location": "hamburg", "quantity": 2}
+
+
+async def test_history_tells_who_moved_an_order_line_why_and_on_what_paper(wire: Wire) -> None:
+    await wire.call("RECORD", order_json())
+    await wire.map("RECEIVE", "r", "A-1", "hamburg", "5")
+    who = ("REASON", "the buyer lives next door", "BY", "ann", "REF", "ticket 9")
+    await wire.map("REALLOCATE", "direct", "77", "1", "A-1", "hamburg", *who)
+    told = as_map((await wire.map("HISTORY", "A-1", "LIMIT", "1"))["lines"][0])
+    assert told["text"].startswith("order 77 of direct, line 1: 2 owed (2 from hamburg), moved there by hand")
+    assert (told["by"], told["reason"], told["reference"]) == ("ann", "the buyer lives next door", "ticket 9")
+    assert await wire.error(*("REALLOCATE", "direct", "77", "1", "A-1", "hamburg", "WHY", "x")) == (
+        "BADARG option='WHY': expected BY, REASON, REF"
+    )
+    await wire.call("RECORD", order_json(version=1, shipped=2))
+    told = as_map((await wire.map("HISTORY", "A-1", "LIMIT", "1"))["lines"][0])
+    assert (told["by"], told["reason"], told["reference"]) == ("", "", ""), "what the order tells is nobody's doing"
 
 
 # -- repeats, and bad input

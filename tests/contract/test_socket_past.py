@@ -67,6 +67,7 @@ async def test_explain_of_an_instant_says_what_explain_said_then(clock: SetClock
         answer = await wire.map("EXPLAIN", "A-1", "AT", at)
         assert {field: answer[field] for field in then} == then
         assert answer["as_of"] == at.replace("+00:00", "Z")
+        assert answer["not_told"].startswith("What no entry of the journal says is not shown: ")
     assert answer["position"] > 0
 
 

@@ -49,6 +49,14 @@ async def test_a_book_is_set_shown_listed_and_its_effect_is_seen(served: Served,
     assert [row["version"] for row in await wire.maps("RULES", "HISTORY")] == [1, 0]
 
 
+async def test_a_rule_for_no_sku_is_set_and_said(served: Served) -> None:
+    """A typing error in a code is a rule that never counts."""
+    wire = await served.connect()
+    made = await wire.map("RULES", "SET", '{"skus": {"A-l": {"buffer": 2}}}')
+    assert (made["version"], made["notes"]) == (1, ["skus.A-l: no SKU has this code yet"])
+    assert (await wire.map("RULES", "SET", '{"skus": {"A-1": {"buffer": 2}}}'))["notes"] == []
+
+
 async def test_the_same_book_again_is_the_same_version(served: Served) -> None:
     wire = await served.connect()
     made = await wire.map("RULES", "SET", BOOK)

@@ -66,7 +66,10 @@ async def test_books_in_order_are_said_to_be(wire: Wire, store: MemoryStore, wor
     assert report["violations"] == report["origins"] == []
     assert report["found"] == 0
     assert report["position"] == len(store.frames)
-    assert (await wire.map("VIOLATIONS"))["found"] == 0
+    standing = await wire.map("VIOLATIONS")
+    assert standing["found"] == 0
+    assert (standing["asked"], standing["pass_of"]) == (None, 3)
+    assert as_map(standing["last"]) == {"ended_at": standing["last"]["ended_at"], **report}
     assert events_of(store, ViolationFound) == []
 
 
@@ -199,6 +202,9 @@ async def test_one_scan_at_a_time(served: Served, wire: Wire, monkeypatch: pytes
         await reading.wait()
         other = await served.connect(3)
         assert await other.error("SCAN") == "BUSY another scan is under way: ask again when it is done"
+        standing = await other.map("VIOLATIONS")
+        assert as_map(standing["asked"]) == {"sku": None, "deep": True, "began_at": standing["asked"]["began_at"]}
+        assert standing["last"] is None
         go_on.set()
     assert (await other.map("SCAN"))["found"] == 0
 

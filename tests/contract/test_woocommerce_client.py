@@ -457,12 +457,13 @@ async def test_an_unreadable_order_is_named_and_the_rest_of_its_page_is_good(sho
     shop.orders = {1: order(1), 2: order(2, status="lay-away"), 3: order(3, line_items=[{"id": 1}]), 4: order(4)}
     (page,) = await read_window(connect(shop, page_size=100))
     assert told([page]) == ["1", "4"]
-    assert [(number, at) for number, at, _ in page.unreadable] == [
+    assert [(each.order_id, each.modified_at) for each in page.unreadable] == [
         ("2", NOON - timedelta(hours=1)),
         ("3", NOON - timedelta(hours=1)),
     ]
-    assert "lay-away" in page.unreadable[0][2]
-    assert "$.line_items[0]" in page.unreadable[1][2]
+    assert "lay-away" in page.unreadable[0].reason
+    assert msgspec.json.decode(page.unreadable[0].body)["status"] == "lay-away", "kept as the shop sent it"
+    assert "$.line_items[0]" in page.unreadable[1].reason
 
 
 async def test_a_status_of_a_plugin_is_read_as_the_settings_say(shop: Shop) -> None:
@@ -513,7 +514,7 @@ async def test_an_order_whose_refunds_cannot_be_read_does_not_hold_up_the_others
     shop.faults = [lambda _: None, fault]
     channel = connect(shop, page_size=100)
     page = await channel.read_orders(NOON - timedelta(days=1), None)
-    assert (told([page]), [number for number, _, _ in page.unreadable]) == (["2"], ["1"])
+    assert (told([page]), [each.order_id for each in page.unreadable]) == (["2"], ["1"])
     assert told(await read_window(channel)) == ["1", "2"]
 
 
@@ -529,7 +530,7 @@ async def test_refunds_that_are_not_there_yet_are_waited_for(shop: Shop) -> None
     shop.refunds = {1: []}
     channel = connect(shop)
     (page,) = await read_window(channel)
-    assert "changed while they were read" in page.unreadable[0][2]
+    assert "changed while they were read" in page.unreadable[0].reason
     shop.refunds = {1: [refund(800, 10, 1)]}
     assert told(await read_window(channel)) == ["1"]
 
@@ -537,11 +538,8 @@ async def test_refunds_that_are_not_there_yet_are_waited_for(shop: Shop) -> None
 async def test_contradictions_are_settled_and_told(shop: Shop) -> None:
     shop.orders = {1: order(1, refunds=[{"id": 800}])}
     shop.refunds = {1: [refund(800, 10, 9)]}
-    problems: list[str] = []
-    http = Transport("shop", TransportSettings(), transport=httpx.MockTransport(shop))
-    channel = WooCommerceChannel(SETTINGS, clock=Stopped(), new_nonce=str, on_problem=problems.append, http=http)
-    assert told(await read_window(channel)) == ["1"]
-    assert problems == ["order 1: refund 800 has 7 units more of line 10 than were ordered"]
+    (page,) = await read_window(connect(shop))
+    assert page.orders[0].notes == ("refund 800 has 7 units more of line 10 than were ordered",)
 
 
 async def test_the_trash_is_read_only_for_those_who_want_it_cancelled(shop: Shop) -> None:

@@ -66,6 +66,7 @@ ORDER: dict[str, Any] = {
     "placed_at": NOON,
     "modified_at": NOON,
     "held_until": None,
+    "notes": ["picked up at 'Pankow', for which `pickup` has no location: owed from anywhere"],
     "lines": [
         {
             "line": "1",
@@ -77,6 +78,7 @@ ORDER: dict[str, Any] = {
             "shipped": 0,
             "returned": 0,
             "open": 3,
+            "pickup": "hamburg",
             "allocation": [{"location": "berlin", "quantity": 2}, {"location": "hamburg", "quantity": 1}],
         }
     ],
@@ -106,6 +108,7 @@ ALERT: dict[str, Any] = {
     "resolved_by": None,
     "how": None,
     "suppressed": 0,
+    "suppressed_since": None,
 }
 INFO = (
     "# Server\r\nnode:warehouse-1\r\nlastunit_version:0.1.0\r\nuptime_in_seconds:273910\r\n\r\n"

@@ -15,22 +15,27 @@ from engine.domain.commands import (
     DemandLevel,
     EndPurchase,
     LoseTransfer,
+    Moved,
     Observe,
+    Observed,
     OrderPurchase,
     PlaceHold,
     Receive,
     ReceiveTransfer,
     RecordOrder,
+    Refusal,
     ReleaseHold,
     Return,
     SendTransfer,
+    TakeSnapshot,
     sum_lines,
 )
-from engine.domain.events import BookEvent, OrderRecorded
+from engine.domain.events import DecidedEvent
 from engine.domain.states import State
 from engine.domain.stock.book import Book, Position
 from engine.domain.stock.filing import Paper
 from engine.domain.stock.ledger import Ledger, handle
+from engine.domain.stock.places import ONE_POOL, Pools
 from engine.domain.stock.records import HISTORY_SECONDS
 from engine.domain.units import DIRECT, AccountId, DocumentId, HoldId, Key, LineId, LocationId, OrderId, Sku
 from tests.fakes.clocks import START
@@ -70,16 +75,20 @@ class Shelf:
         remembered_seconds: float = 3600,
         remembered_max: int = 1000,
         history_seconds: float = HISTORY_SECONDS,
+        pools: Pools = ONE_POOL,
         **on_hand: int,
     ) -> None:
         """Start with units of a SKU at the first location: `Shelf(A=5)`."""
         self.now = START
-        self.events: list[BookEvent | OrderRecorded] = []
-        self.new: Sequence[BookEvent | OrderRecorded] = ()
+        self.events: list[DecidedEvent] = []
+        self.new: Sequence[DecidedEvent] = ()
         """What the last command brought."""
         self.ledgers = {
             sku: Ledger(
-                remembered_seconds=remembered_seconds, remembered_max=remembered_max, history_seconds=history_seconds
+                remembered_seconds=remembered_seconds,
+                remembered_max=remembered_max,
+                history_seconds=history_seconds,
+                pools=pools,
             )
             for sku in (A, B)
         }
@@ -104,8 +113,10 @@ class Shelf:
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def do(self, command: Command) -> Answer:
+    def do(self, command: Command | Observe) -> Answer:
         """Give the command the books that the router would give it."""
+        if isinstance(command, Observe):
+            return self.snapshot(command)[0]
         handled = handle(self.ledgers.__getitem__, command, self._skus_of(command), self.now)
         self.new = handled.events
         self.events += handled.events
@@ -120,6 +131,8 @@ class Shelf:
                 return self._skus.get(hold_id, (A,))
             case RecordOrder():
                 return command.skus
+            case TakeSnapshot():
+                return tuple(sku for sku in command.skus if sku in self.ledgers)
             case OrderPurchase() | SendTransfer():
                 return tuple(
                     sku for sku in self._documents.note(document_of(command), command.skus) if sku in self.ledgers
@@ -211,6 +224,34 @@ class Shelf:
             )
         )
 
+    def snapshot(self, *rows: Observe) -> tuple[Moved | Refusal, ...]:
+        """Tell several rows of a partner's snapshot at once; return the verdict of each."""
+        answer = self.do(TakeSnapshot(rows=rows))
+        assert isinstance(answer, Observed), answer
+        return answer.verdicts
+
+    def row(
+        self,
+        quantity: int,
+        *,
+        seconds_ago: float = 0,
+        nets: bool = False,
+        sku: Sku = A,
+        at: LocationId = HERE,
+        key: str = "feed",
+        source: str = "3pl",
+    ) -> Observe:
+        """Return a row of what a partner had a while ago."""
+        return Observe(
+            key=Key(key),
+            sku=sku,
+            location=at,
+            source=source,
+            quantity=quantity,
+            as_of=self.now - timedelta(seconds=seconds_ago),
+            nets_open_orders=nets,
+        )
+
     def observe(
         self,
         quantity: int,
@@ -223,17 +264,7 @@ class Shelf:
         source: str = "3pl",
     ) -> Answer:
         """Tell what a partner had a while ago."""
-        return self.do(
-            Observe(
-                key=Key(key),
-                sku=sku,
-                location=at,
-                source=source,
-                quantity=quantity,
-                as_of=self.now - timedelta(seconds=seconds_ago),
-                nets_open_orders=nets,
-            )
-        )
+        return self.do(self.row(quantity, seconds_ago=seconds_ago, nets=nets, sku=sku, at=at, key=key, source=source))
 
     def purchase(self, *lines: tuple[Sku, int], number: str = "po-1", at: LocationId = HERE) -> Answer:
         """Bring a purchase order to these lines."""
@@ -277,12 +308,13 @@ class Shelf:
         locations: tuple[LocationId, ...] = BOTH,
         causes: tuple[tuple[Sku, str, str], ...] = (),
         pickup: LocationId | None = None,
+        order_id: str = "1",
     ) -> Answer:
-        """Bring the only line of order 1 to a level."""
+        """Bring the only line of an order to a level."""
         line = order_line(sku, open_units + shipped, shipped=shipped, returned=returned)
         return self.do(
             RecordOrder(
-                snapshot=order(line, held_until=held_until),
+                snapshot=order(line, held_until=held_until, order_id=order_id),
                 skus_of_lines=(sku,),
                 levels=(
                     DemandLevel(

@@ -169,7 +169,7 @@ class FakeDaemon(FakeMovements):
         names = ("committed", "reserved", *aside, "safety_stock", "incoming", "in_transit")
         figures = {"on_hand": self.units[sku], **dict.fromkeys(names, 0), "atp": self.units[sku]}
         here = {"location": "main", **figures}
-        more = {"oversold": 0, "holds": len(self.holds), "locations": [here], "documents": []}
+        more = {"oversold": 0, "shortages": [], "holds": len(self.holds), "locations": [here], "documents": []}
         return {"sku": sku, "name": f"Thing {sku}", **figures, **more}
 
     def on_offers(self, sku: str) -> Answer:
@@ -227,7 +227,8 @@ class FakeDaemon(FakeMovements):
         ends = dict.fromkeys(("acknowledged_at", "acknowledged_by", "resolved_at", "resolved_by", "how"))
         words = {"kind": "oversell", "subject": "A-1", "severity": "critical", "text": "A-1: 2 promised too many"}
         return {"alert": number, "state": state, **words, "details": {"sku": "A-1"}, "raised_at": NOW, **ends} | {
-            "suppressed": 0
+            "suppressed": 0,
+            "suppressed_since": None,
         }
 
     def on_webhook(self, account: str, key: str, headers: str, body: str) -> Answer:

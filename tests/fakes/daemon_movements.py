@@ -42,7 +42,9 @@ class FakeMovements:
         counts = {"applied": len(rows), "stale": 0, "unknown_sku": 0, "refused": 0}
         return {"key": key, "location": location, "source": source, "as_of": NOW, **counts, "rows": rows}
 
-    def on_reallocate(self, account: str, order: str, line: str, sku: str, location: str) -> dict[str, Any]:
+    def on_reallocate(
+        self, account: str, order: str, line: str, sku: str, location: str, *options: str
+    ) -> dict[str, Any]:
         return {"account": account, "order": order, "line": line, "sku": sku, "location": location}
 
     def on_po(self, action: str, *rest: str) -> object:

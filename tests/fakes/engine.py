@@ -1,13 +1,14 @@
 """Journal, shards, router and order desk on a store of the test's: the engine without its channels."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
 from typing import get_args
 
 import trio
 
 from adapters.store.memory import MemoryStore
+from engine.actors.directory import Directory
 from engine.actors.documents import Documents
 from engine.actors.fanout import Fanout
 from engine.actors.journal import Journal, decode_events
@@ -15,7 +16,7 @@ from engine.actors.order_desk import CommitInto, OrderDesk
 from engine.actors.projections import Projections
 from engine.actors.recipe_owner import RecipeOwner
 from engine.actors.router import Router, Waiter
-from engine.actors.shard import Directory, Shard
+from engine.actors.shard import Shard
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.catalogue.recipes import Recipe, Recipes
 from engine.domain.commands import AddSku, Command, Receive
@@ -25,6 +26,7 @@ from engine.domain.partition import shard_of
 from engine.domain.stock.book import Book, Position
 from engine.domain.stock.incidents import Incidents
 from engine.domain.stock.ledger import Ledger
+from engine.domain.stock.places import ONE_POOL, Pools
 from engine.domain.units import DIRECT, AccountId, HoldId, Key, ListingId, LocationId, OrderId, Sku
 from engine.ports import Clock, Store
 from tests.fakes.books import BOTH, HERE
@@ -65,6 +67,7 @@ class Engine:
         shards: int = 3,
         clock: Clock | None = None,
         accounts: Mapping[AccountId, FakeAccount] | None = None,
+        pools: Pools = ONE_POOL,
         mailbox_max: int = 1000,
         entries_max: int = 1000,
         stall_seconds_max: float = 60,
@@ -91,7 +94,10 @@ class Engine:
         )
         self.directory: Directory = {}
         self.documents = Documents()
-        ledgers = [Ledger(remembered_seconds=remembered_seconds, remembered_max=remembered_max) for _ in range(shards)]
+        ledgers = [
+            Ledger(remembered_seconds=remembered_seconds, remembered_max=remembered_max, pools=pools)
+            for _ in range(shards)
+        ]
         self.shards = [
             Shard(
                 index,
@@ -121,7 +127,9 @@ class Engine:
             listener=listener,
             mailbox_max=mailbox_max,
         )
-        self.recipe_owner = RecipeOwner(self.recipes, router=self.router, desk=self.desk, journal=self.journal)
+        self.recipe_owner = RecipeOwner(
+            self.recipes, router=self.router, desk=self.desk, journal=self.journal, alone=nullcontext
+        )
 
     def _keep(self, position: int, event: Event) -> None:
         self.events.append((position, event))

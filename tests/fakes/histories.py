@@ -20,7 +20,7 @@ from engine.domain.commands import (
     Return,
     SendTransfer,
 )
-from engine.domain.events import BookEvent, OrderRecorded
+from engine.domain.events import DecidedEvent
 from engine.domain.states import State
 from engine.domain.units import DocumentId, Key, LineId, OrderId, Sku
 from tests.fakes.books import BOTH, A, B, Shelf
@@ -66,7 +66,7 @@ class Story:
 
     def __init__(self) -> None:
         self.shelf = Shelf(A=12, B=9)
-        self.frames: list[list[BookEvent | OrderRecorded]] = [list(self.shelf.events)]
+        self.frames: list[list[DecidedEvent]] = [list(self.shelf.events)]
         self._keys = 0
 
     def play(self, step: tuple[Any, ...]) -> None:
@@ -81,7 +81,7 @@ class Story:
         if len(shelf.events) > told:
             self.frames.append(shelf.events[told:])
 
-    def _do(self, command: Command) -> None:
+    def _do(self, command: Command | Observe) -> None:
         self.shelf.do(command)
 
     def _key(self) -> Key:

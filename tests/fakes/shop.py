@@ -74,10 +74,12 @@ class Shop(SteeredShop):
         """Let a buyer buy, `A_1=2` being two units of A-1; returns the order's id."""
         return await self.buy_items({sku.replace("_", "-"): count for sku, count in units.items()}, status)
 
-    async def buy_items(self, units: dict[str, int], status: str = "processing") -> int:
-        """Let a buyer buy units by SKU."""
+    async def buy_items(
+        self, units: dict[str, int], status: str = "processing", pickup: dict[str, object] | None = None
+    ) -> int:
+        """Let a buyer buy units by SKU, to be sent or picked up."""
         items = [{"sku": sku, "quantity": count} for sku, count in units.items()]
-        sale = await self.control("POST", "buy", {"items": items, "status": status})
+        sale = await self.control("POST", "buy", {"items": items, "status": status, "pickup": pickup})
         return int(sale["id"])
 
     async def set_status(self, order_id: int, status: str) -> None:

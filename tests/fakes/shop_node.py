@@ -218,8 +218,9 @@ async def on_stage(
 
 
 def stage_settings(folder: Path, accounts: Sequence[WooCommerceAccount], **settings: object) -> Settings:
-    """One location and these accounts; the socket lies in the folder, where the gateway looks for it."""
-    return settings_for(folder / "d.sock", locations=(Location(id="main"),), accounts=tuple(accounts), **settings)
+    """One location, unless told, and these accounts; the socket lies in the folder, where the gateway looks for it."""
+    base: dict[str, Any] = {"locations": (Location(id="main"),), "accounts": tuple(accounts)}
+    return settings_for(folder / "d.sock", **(base | settings))
 
 
 def build_channel_on(
@@ -227,7 +228,7 @@ def build_channel_on(
 ) -> tuple[str, WooCommerceChannel]:
     """Build the channel as the daemon does, with a tap on its wire."""
     clock = SteadyClock()
-    channel = build_channel(account, public_url=gateway_url, clock=clock, on_problem=lambda _: None)
+    channel = build_channel(account, public_url=gateway_url, clock=clock)
     assert isinstance(channel, WooCommerceChannel)
     channel._session._http = Transport(account.id, TransportSettings(), transport=wire)
     return "woocommerce", channel

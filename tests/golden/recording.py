@@ -17,7 +17,7 @@ import trio
 from adapters.store.memory import MemoryStore
 from config.schema import Location, Secret, Settings, WooCommerceAccount
 from engine.actors.journal import encode_events
-from engine.domain.alerts import AlertId
+from engine.domain.alerts import AlertId, is_of_snapshot
 from engine.domain.catalogue.items import NO_DETAILS, Barcode, Details, Money
 from engine.domain.commands import AddSku
 from engine.domain.events import (
@@ -33,6 +33,8 @@ from engine.domain.events import (
     Event,
     HoldRefused,
     ItemDescribed,
+    LetterKept,
+    LetterSettled,
     ListingDropped,
     ListingMapped,
     OrderRecorded,
@@ -46,6 +48,7 @@ from engine.domain.events import (
     SkuRenamed,
     SkuRetired,
     SkuRevived,
+    SnapshotFused,
     UnitsHeld,
     WebhookHandled,
     WebhookStored,
@@ -53,7 +56,7 @@ from engine.domain.events import (
 from engine.domain.states import State
 from engine.domain.stock.book import Position
 from engine.domain.stock.records import Records
-from engine.domain.units import HoldId, ListingId, Sku
+from engine.domain.units import HoldId, Key, LetterId, ListingId, OrderId, Sku
 from engine.ports import Frame
 from ops.node import Node
 from ops.recovery import replay
@@ -62,6 +65,7 @@ from tests.fakes.clocks import START, NoonClock
 from tests.fakes.feed import OrderFeed
 from tests.fakes.orders import SHOP, order, order_line
 from tests.fakes.running import SilentTelemetry
+from tests.golden.recording_imports import describe_imports, tell_imports
 from tests.golden.recording_laws import describe_laws, tell_laws
 from tests.golden.recording_offers import describe_offers, tell_offers
 
@@ -103,6 +107,7 @@ def tell_story() -> list[list[Event]]:
         _tell_recipes(),
         _tell_catalogue(),
         tell_laws(),
+        tell_imports(),
     ]
 
 
@@ -128,6 +133,9 @@ def _tell_movements(shelf: Shelf) -> None:
     shelf.count(3, sku=B, at=THERE, seconds_ago=30, key="cycle-2")
     shelf.count(30, at=HERE, seconds_ago=30, key="cycle-3")
     shelf.observe(12, at=THERE, seconds_ago=10, nets=True, key="feed-1")
+    shelf.wait(60)
+    on_hand = {sku: shelf.at(THERE, sku).on_hand for sku in (A, B)}
+    shelf.snapshot(*(shelf.row(units, sku=sku, at=THERE, key="feed-2") for sku, units in on_hand.items()))
     shelf.record(2, shipped=3, returned=2, pickup=THERE)
 
 
@@ -140,7 +148,24 @@ def _tell_intake() -> list[Event]:
         WebhookHandled(at=START, account=SHOP, delivery_key="d1", outcome="newer"),
         WebhookStored(at=START, account=SHOP, delivery_key="d2", headers={}, body=b"\xff\x00"),
         OrdersCaughtUp(at=START, account=SHOP, through_at=START + timedelta(seconds=5)),
+        _letter("order-7", b'{"status": "wc-lost"}', OrderId("7")),
+        _letter("webhook-d2", b"\xff\x00"),
+        _letter("webhook-d3", b"<html>"),
+        LetterSettled(at=START, account=SHOP, letter_id=LetterId("webhook-d3"), outcome="discarded", by="ann"),
     ]
+
+
+def _letter(letter_id: str, body: bytes, order_id: OrderId | None = None) -> LetterKept:
+    return LetterKept(
+        at=START,
+        account=SHOP,
+        letter_id=LetterId(letter_id),
+        reason="not understood",
+        headers={},
+        body=body,
+        order_id=order_id,
+        modified_at=None if order_id is None else START,
+    )
 
 
 def _tell_pushes() -> list[Event]:
@@ -172,6 +197,7 @@ def _tell_alerts() -> list[Event]:
             text="A: 2 promised beyond what there is",
             details=details,
             suppressed=1,
+            suppressed_since=START,
             to=("ops", "owner"),
         ),
         AlertRaised(at=START, alert_id=two, alert_kind="low_stock", subject="B", severity="notice", text="B: 4 left"),
@@ -183,6 +209,19 @@ def _tell_alerts() -> list[Event]:
         AlertDispatched(at=START, destination="ops", message_id="ops-1", items=((one, "raised"), (three, "raised"))),
         AlertDelivered(at=START, destination="ops", message_id="ops-1"),
         AlertUndeliverable(at=START, destination="owner", items=((one, "raised"),), reason="no_room"),
+        SnapshotFused(
+            at=START,
+            key=Key("feed-3"),
+            location=THERE,
+            source="3pl",
+            as_of=START,
+            rows=40,
+            falling=13,
+            share_max=0.3,
+            rows_min=10,
+            by="3pl",
+            reference="night",
+        ),
     ]
 
 
@@ -330,7 +369,7 @@ def describe(node: Node) -> dict[str, Any]:
                 "movements": {
                     key: getattr(movement, "on_hand", None) for key, movement in sorted(book.movements.items())
                 },
-                "oversold": book.oversell.open_units if book.oversell else 0,
+                "oversold": book.oversold,
                 **_describe_records(book.records),
             }
             for sku, book in sorted(books.items())
@@ -352,6 +391,7 @@ def describe(node: Node) -> dict[str, Any]:
         ],
         "watermark": account.intake.through_at,
         "unhandled": sorted(account.intake._unhandled),
+        **({"letters": sorted(account.intake.letters.open)} if account.intake.letters.open else {}),
         "listings": {
             listing: [account.pusher.sku_of(line), account.pusher.pack_units_of(line)]
             for listing, line in listings.items()
@@ -363,6 +403,7 @@ def describe(node: Node) -> dict[str, Any]:
         **_describe_catalogue(node),
         **describe_laws(node),
         **describe_offers(node),
+        **describe_imports(node),
     }
 
 
@@ -403,6 +444,9 @@ def _describe_alerts(node: Node) -> dict[str, Any]:
         "alerts_owed": {
             name: sorted(queue.waiting) for name, queue in sorted(alerter.deliveries._queues.items()) if queue.waiting
         },
+        "snapshots_refused": sorted(
+            finding.subject for finding in alerter._conditions.holding() if is_of_snapshot(finding.key)
+        ),
     }
     return {name: said for name, said in described.items() if said}
 

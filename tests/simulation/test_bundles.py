@@ -111,7 +111,7 @@ async def test_a_quota_on_a_component_is_not_shown_as_part_of_a_kit(autojump_clo
         assert shown(shops) == (1, 20, 9), "seven bolts are not ring-fenced"
         (offer,) = shops.node.accounts[KITS].pusher.offers_of(KIT)
         terms = {term: (value, rule) for term, value, rule in offer.terms}
-        assert terms["component BOLT"] == ("7", "4 in one: makes 1, which binds")
+        assert terms["component BOLT"] == ("7", "4 in one: makes 1 without 13 ring-fenced for others, which binds")
         assert terms["component NUT"] == ("9", "1 in one: makes 9")
         assert terms["atp"] == ("1", "what the components make over the account's locations")
 
@@ -182,7 +182,14 @@ async def test_a_computed_buffer_of_a_kit_covers_what_others_sell_of_its_parts(a
         await shops.quiet()
         for number in range(4):
             await shops.sold("parts", str(number), 1, sku="BOLT", second=number)
-        now, rate = shops.node.clock.now(), shops.node.offers.facts.rate_elsewhere
-        assert rate(BOLT, KITS, now) > 0
-        assert rate(KIT, KITS, now) == rate(BOLT, KITS, now) / 4
-        assert rate(KIT, PARTS, now) == 0
+        now, facts = shops.node.clock.now(), shops.node.offers.facts
+        bolts = facts.rate_elsewhere(BOLT, KITS, now)
+        assert bolts > 0
+        assert facts.rate_beside((BOLT, 4), KIT, KITS, now) == bolts
+        assert facts.rate_beside((BOLT, 4), KIT, PARTS, now) == bolts, "its bolts are another listing than its kits"
+        await shops.sold("kits", "k", 1, sku="KIT", second=9)
+        assert facts.daily_sales(KIT, now) == 1
+        assert facts.rate_beside((BOLT, 4), KIT, KITS, now) == bolts, "what it sells of kits is its own listing's"
+        assert facts.rate_beside((BOLT, 4), KIT, PARTS, now) == 2 * bolts
+        assert facts.rate_elsewhere(BOLT, PARTS, now) == bolts, "four went into a kit elsewhere"
+        assert facts.rate_elsewhere(BOLT, KITS, now) == 2 * bolts, "and its listing of bolts does not know of them"

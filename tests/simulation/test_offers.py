@@ -126,7 +126,7 @@ async def test_a_preview_shows_no_more_rows_than_asked_and_counts_all(autojump_c
         told = await preview(shops.node.offers, book, shops.node.clock.now(), limit=2)
     assert [(row.sku, row.before, row.after) for row in told.rows] == [("B", 30, 15), ("A", 20, 10)]
     assert told.changed == 3
-    assert told.notes == ("skus.Z: no SKU has this id yet",)
+    assert told.notes == ("skus.Z: no SKU has this code yet",)
 
 
 async def test_a_window_takes_effect_when_it_begins_and_ends_without_an_event(autojump_clock: MockClock) -> None:
@@ -178,6 +178,36 @@ async def test_the_last_units_are_shown_where_it_is_still_open_and_hidden_again(
         await shops.receive("A", 2, key="more")
         await shops.quiet()
         assert shops.shown() == (2, 2)  # the other one sells again: both keep their buffers
+
+
+async def test_a_rush_at_one_shop_is_withheld_at_the_other_and_forgotten_within_the_hour(
+    autojump_clock: MockClock,
+) -> None:
+    """By the demand of four weeks, six units in six seconds are none."""
+    rule = OfferTerms(buffer_from="computed", lag_seconds=10, epsilon=0.01)
+    async with running_shops("shop", "market") as shops:
+        await settled(shops, A=100)
+        await shops.set(RuleBook(default=rule))
+        await shops.quiet()
+        assert shops.shown() == (100, 100)
+        for number in range(6):
+            await shops.sold("shop", str(number), 1, second=number)
+            await trio.sleep(1)
+        await trio.sleep(1)
+        (own, other) = shops.shown()
+        assert own == 94, "nobody else sells"
+        assert other is not None
+        assert other < 84, "some ten units may be sold elsewhere before a number lands"
+        (_, explained) = view_offers(shops.node, A, explained=True)
+        assert any("sold elsewhere in 10 s" in term["rule"] for term in explained["terms"])
+        looks = []
+        for _ in range(4):
+            await trio.sleep(60)
+            looks.append(shops.shown()[1] or 0)
+        assert looks == sorted(looks)
+        assert other < looks[0] <= looks[-1] < 94
+        await trio.sleep(3600)
+        assert shops.shown() == (94, 94)
 
 
 async def test_demand_is_replayed_as_it_was_lived(autojump_clock: MockClock) -> None:

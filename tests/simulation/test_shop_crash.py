@@ -17,10 +17,12 @@ import pytest
 import trio
 
 from ops.demo import world as stage
+from ops.demo.buffers import build_offers
 from ops.demo.resp import Declined, RespClient
 from ops.demo.sale import Storefront, close_doors, open_doors, popularity
 from ops.demo.verdict import judge
 from ops.demo.world import World, build_world, draw_stock, stock_shelves
+from tests.fakes.clocks import START
 from tests.fakes.shop import eventually
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -36,7 +38,7 @@ async def test_a_daemon_killed_in_the_middle_of_a_sale_loses_nothing_and_counts_
     weights = popularity(list(opening), Random(f"{SEED}/popularity"))
     till = Storefront()
     baskets: dict[str, str] = {}
-    async with build_world(tmp_path) as world, trio.open_nursery() as daemons:
+    async with build_world(tmp_path, build_offers("none", START)) as world, trio.open_nursery() as daemons:
         await stock_shelves(world, opening)
         await eventually(lambda: all_shown(world, len(opening)), seconds=30.0)
         await open_doors(world, weights, SEED, SALE_SECONDS)

@@ -1,9 +1,11 @@
 """The life of an alert: raised once, acknowledged, resolved, at rest; and what happens when there are too many."""
 
+from datetime import timedelta
+
 import pytest
 
 from config.alerts import Kind
-from engine.domain.alerts import MOMENTARY, RANK, SEVERITY, AlertId, AlertKind, Severity
+from engine.domain.alerts import MOMENTARY, RANK, AlertId, AlertKind, Severity, severity_of
 from engine.domain.events import AlertAcknowledged, AlertRaised, AlertResolved
 from engine.machines.alerts.alerts import BY_HAND, DISPLACED, ENDED, AlertTerms
 from tests.fakes.alerts import Desk, found
@@ -15,7 +17,8 @@ COUNT = found(AlertKind.COUNT_VARIANCE, "A@here")
 
 
 def test_every_kind_has_a_severity_and_may_be_configured() -> None:
-    assert set(SEVERITY) == set(AlertKind) == set(Kind.__args__)  # type: ignore[attr-defined]
+    assert {severity_of((kind, "A")) for kind in AlertKind} == set(Severity)
+    assert set(AlertKind) == set(Kind.__args__)  # type: ignore[attr-defined]
     assert list(RANK) == [Severity.CRITICAL, Severity.WARNING, Severity.NOTICE]
 
 
@@ -136,7 +139,7 @@ def test_a_condition_found_again_while_it_waits_counts_once() -> None:
     assert desk.alerts.suppressed[AlertKind.LOW_STOCK] == 1
 
 
-@pytest.mark.parametrize("kind", [kind for kind in AlertKind if SEVERITY[kind] is Severity.CRITICAL])
+@pytest.mark.parametrize("kind", [kind for kind in AlertKind if severity_of((kind, "A")) is Severity.CRITICAL])
 def test_what_is_critical_has_no_cooldown(kind: AlertKind) -> None:
     desk = Desk()
     for _ in range(3):
@@ -167,6 +170,54 @@ def test_what_is_resolved_by_hand_and_lasts_comes_back_after_the_cooldown() -> N
     assert (resolved.how, resolved.by) == (BY_HAND, "ann")
     assert desk.wait(99) == []
     assert [type(event) for event in desk.wait(1)] == [AlertRaised]
+
+
+def test_a_refused_snapshot_is_less_bad_than_an_account_held_back_and_over_when_a_person_says_so() -> None:
+    """It has changed nothing. A feed that is broken every other hour must not be told every other hour."""
+    refused = found(AlertKind.FUSE, "3pl@here")
+    desk = Desk(terms=AlertTerms(cooldown_seconds=100))
+    raised, _ = desk.begin(refused, found(AlertKind.FUSE, "shop"))
+    assert isinstance(raised, AlertRaised)
+    assert raised.severity == Severity.WARNING
+    desk.happen_alerts(desk.alerts.resolve(desk.alert(1), "ann", desk.now))
+    assert desk.begin(refused) == [], "within the cooldown"
+    desk.end(refused)
+    assert desk.wait(100) == []
+    assert desk.open() == [("fuse", "shop")]
+
+
+def test_what_was_suppressed_is_counted_since_the_start_where_one_came_in_between() -> None:
+    desk = Desk(terms=AlertTerms(cooldown_seconds=100))
+    desk.begin(LOW)
+    desk.end(LOW)
+    desk.begin(LOW)
+    desk.end(LOW)
+    started_at = desk.now + timedelta(seconds=10)
+    desk.now = started_at
+    desk = desk.successor()
+    desk.alerts.started_at = started_at
+    desk.begin(LOW)
+    (raised,) = desk.wait(90)
+    assert isinstance(raised, AlertRaised)
+    assert (raised.suppressed, raised.suppressed_since) == (1, started_at), "two, but of one nothing is on record"
+    desk.end(LOW)
+    desk.begin(LOW)
+    (again,) = desk.wait(100)
+    assert isinstance(again, AlertRaised)
+    assert (again.suppressed, again.suppressed_since) == (1, None), "all of them"
+
+
+def test_what_is_resolved_by_hand_and_lasts_is_put_aside_until_its_cooldown_is_over() -> None:
+    """So a start in between does not bring it back at once."""
+    desk = Desk(terms=AlertTerms(cooldown_seconds=100))
+    desk.begin(OVERSELL)
+    desk.happen_alerts(desk.alerts.resolve(desk.alert(1), "ann", desk.now))
+    desk = desk.successor()
+    assert desk.alerts.is_put_aside(OVERSELL.key)
+    desk.wait(100)
+    assert not desk.alerts.is_put_aside(OVERSELL.key)
+    desk.end(OVERSELL)
+    assert not desk.alerts.is_put_aside(OVERSELL.key)
 
 
 def test_what_is_resolved_by_hand_and_ends_does_not_come_back() -> None:

@@ -23,7 +23,7 @@ def demand(**levels: tuple[tuple[LocationId, int], ...]) -> DemandSet:
 
 def test_a_place_never_heard_of_has_zeros_and_asking_does_not_make_it_known() -> None:
     book = Book(A)
-    assert (book.atp_at(HERE), book.atp_over((HERE, THERE)), book.levels(), book.shortage) == (0, 0, (), 0)
+    assert (book.atp_at(HERE), book.atp_over((HERE, THERE)), book.levels(), book.oversold) == (0, 0, (), 0)
 
 
 def test_available_is_what_is_left_of_every_other_figure() -> None:
@@ -39,7 +39,7 @@ def test_a_place_that_is_short_takes_from_the_others() -> None:
     book = Book(A)
     apply(book, receipt(3, 3))
     apply(book, demand(committed=((THERE, 5),)))
-    assert (book.atp_over((HERE, THERE)), book.atp_over((HERE,)), book.shortage) == (-2, 3, 2)
+    assert (book.atp_over((HERE, THERE)), book.atp_over((HERE,))) == (-2, 3)
 
 
 def test_a_committed_hold_is_owed_under_its_own_line_where_it_was_held() -> None:

@@ -242,7 +242,7 @@ def test_whatever_is_asked_together_nothing_is_promised_twice(
         else:
             assert (shop.atp(A), shop.atp(B)) == before
         for sku in (A, B):
-            assert shop.book(sku).shortage == 0
+            assert shop.book(sku).oversold == 0
             assert all(position.free >= 0 for position in shop.book(sku).positions.values())
 
 

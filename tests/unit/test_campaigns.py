@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.domain.events import CampaignEnded, CampaignReturned, CampaignSet
 from engine.domain.events.campaigns import Lock
 from engine.domain.offers.campaigns import OVER_MAX, Campaigns, Locked, Phase, check_campaign
+from engine.domain.offers.fences import Claim
 from engine.domain.units import AccountId, Key, ListingId
 from tests.fakes.clocks import START
 from tests.fakes.rules import MARKET, SHOP, A, B
@@ -48,10 +49,10 @@ def test_its_units_are_claimed_from_the_start_until_the_rest_is_believed_to_be_b
     campaigns.sell(A, SHOP, 9, at(1))
     campaigns.sell(B, MARKET, 9, at(1))
     (claim,) = campaigns.claims(A, at(2))
-    assert claim == (MARKET, 6, "campaign 11.11, running: 10, 4 sold")
+    assert claim == Claim(MARKET, 6, "campaign 11.11, running: 10, 4 sold")
     campaigns.sell(A, MARKET, 2, at(3))  # after its end: an ordinary sale
     (claim,) = campaigns.claims(A, at(3))
-    assert claim == (MARKET, 6, "campaign 11.11, returning: 10, 4 sold")
+    assert claim == Claim(MARKET, 6, "campaign 11.11, returning: 10, 4 sold")
     assert campaigns.seen(MARKET, A, ONE, 7, at(2.9)) == []
     assert campaigns.seen(MARKET, A, ONE, None, at(3)) == []
     assert campaigns.seen(SHOP, A, ONE, 7, at(3)) == []

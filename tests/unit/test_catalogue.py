@@ -2,10 +2,9 @@
 
 from datetime import timedelta
 
-from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.catalogue.catalogue import Catalogue, Draft, Naming, decide_rename, decide_standing, search
+from engine.domain.catalogue.catalogue import Catalogue, Naming, decide_rename, decide_standing, search
 from engine.domain.catalogue.items import NO_DETAILS, Barcode, Details
 from engine.domain.commands import Refusal
 from engine.domain.events import ItemDescribed, SkuAdded, SkuMerged, SkuRenamed, SkuRetired
@@ -121,32 +120,6 @@ DETAILS = st.builds(
     category=st.sampled_from(["", "x", "y"]),
     barcodes=st.lists(st.sampled_from([EAN, UPC, Barcode("96385074")]), max_size=2, unique=True).map(tuple),
 )
-
-
-@given(st.data())
-def test_a_draft_comes_to_what_its_events_come_to(data: st.DataObject) -> None:
-    """`adopt` merges tables in place of applying event by event; nobody may see a difference."""
-    skus = [A, B, C, Sku("D"), Sku("E")]
-    one, other = catalogue_of(), catalogue_of()
-    for made in (one, other):
-        made.apply(ItemDescribed(at=START, sku=A, details=Details(barcodes=(EAN,))))
-        made.apply(ItemDescribed(at=START, sku=B, details=Details(barcodes=(UPC,))))
-    chosen = data.draw(st.dictionaries(st.sampled_from(skus), DETAILS, max_size=5))
-    held = {barcode: sku for sku, details in ((A, (EAN,)), (B, (UPC,))) for barcode in details if sku not in chosen}
-    draft = Draft(other)
-    for sku, details in chosen.items():
-        free = tuple(barcode for barcode in details.barcodes if held.setdefault(barcode, sku) == sku)
-        described = Details(category=details.category, barcodes=free)
-        events: list[SkuAdded | ItemDescribed] = [ItemDescribed(at=START, sku=sku, details=described)]
-        if data.draw(st.booleans()) or sku not in one:
-            events.insert(0, SkuAdded(at=START, sku=sku, name=data.draw(st.sampled_from(["", "new"]))))
-        for event in events:
-            one.apply(event)
-            draft.apply(event)
-    other.adopt(draft)
-    assert (one.page(0, 99), one.version) == (other.page(0, 99), other.version)
-    words = [*skus, EAN, UPC, "96385074"]
-    assert [one.find(word) for word in words] == [other.find(word) for word in words]
 
 
 def test_what_nobody_described_has_no_details() -> None:

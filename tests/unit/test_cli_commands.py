@@ -72,6 +72,11 @@ def test_no_daemon_is_exit_code_three(words: str) -> None:
         ("alerts ack 17", "ALERT ACK 17"),
         ("alerts resolve 17 --by ann", "ALERT RESOLVE 17 BY ann"),
         ("alerts test ops", "ALERT TEST ops"),
+        ("letters", "LETTERS LIMIT 50"),
+        ("letters list shop --limit 3", "LETTERS shop LIMIT 3"),
+        ("letters show shop order-7", "LETTER GET shop order-7"),
+        ("letters redrive shop order-7", "LETTER REDRIVE shop order-7"),
+        ("letters discard shop order-7 --note test --by ann", "LETTER DISCARD shop order-7 NOTE test BY ann"),
     ],
 )
 def test_commands_say_what_the_socket_understands(words: str, command: str) -> None:
@@ -116,6 +121,11 @@ def test_stock_of_several_locations_has_a_sum() -> None:
         "stock MUG-BLUE", STOCK_MUG_BLUE=None, **{"STOCK MUG-BLUE": {**BOOK, "locations": places, "oversold": 2}}
     )
     assert said.startswith("MUG-BLUE  Mug, [blue]  oversold by 2\n")
+    short = [{"location": None, "units": 1, "cause": "lag"}, {"location": "fba", "units": 2, "cause": "count"}]
+    said = text(
+        "stock MUG-BLUE", **{"STOCK MUG-BLUE": {**BOOK, "locations": places, "oversold": 3, "shortages": short}}
+    )
+    assert said.startswith("MUG-BLUE  Mug, [blue]  oversold by 3 (2 at fba)\n")
     assert [line.split()[0] for line in said.splitlines() if "12" in line] == ["berlin", "hamburg", "all"]
     assert said.endswith("1 open hold\n")
 
@@ -169,6 +179,7 @@ def test_explain_is_a_sum_that_can_be_checked_by_hand() -> None:
         ),
         ("incidents", {"INCIDENTS": []}, "No unit was ever sold twice."),
         ("alerts", {"ALERTS": []}, "Nothing is the matter."),
+        ("letters", {"LETTERS": []}, "Everything was understood."),
         ("channels", {"CHANNEL LIST": []}, "No channel yet"),
         ("channels unmatched shop", {"CHANNEL UNMATCHED shop": []}, "Every listing of shop has its SKU."),
         ("offers MUG-BLUE", {"OFFERS MUG-BLUE": {"sku": "MUG-BLUE", "offers": []}}, "No channel lists MUG-BLUE"),
@@ -186,7 +197,19 @@ def test_what_a_channel_says_cannot_drive_the_terminal() -> None:
 
 
 def test_an_order_tells_where_its_units_come_from() -> None:
-    assert "berlin 2, hamburg 1" in text("orders shop 77")
+    told = text("orders shop 77")
+    assert "berlin 2, hamburg 1" in told
+    assert "Careful: picked up at 'Pankow'" in told
+    head, row = told.splitlines()[-2:]
+    assert row[head.index("picked up at") :].startswith("hamburg")
+
+
+def test_what_is_the_matter_with_a_channel_stands_under_the_table() -> None:
+    noted = [f"order {number}: picked up at 'Pankow'" for number in range(25)]
+    told = text("channels", **{"CHANNEL LIST": [{**CHANNEL, "problems": noted}]})
+    assert "Careful: shop: order 0: picked up at 'Pankow'\n" in told
+    assert "order 20:" not in told
+    assert told.endswith("... and 5 more: --json\n")
 
 
 def test_a_wide_table_is_not_wrapped_into_a_pipe() -> None:

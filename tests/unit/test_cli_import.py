@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from ops.cli.csvfiles import CATALOGUE, LISTINGS, STOCK, Known, Parsed, StockRow, Table, parse
 from ops.cli.errors import Refusal, Unreachable
-from ops.cli.imports import BadRows, build_chunks, send
+from ops.cli.imports import BadRows, build_chunks, send, watch
 from ops.cli.invocation import Invocation
 from ops.cli.main import main
 from tests.fakes.client import FakeClient
@@ -40,6 +40,19 @@ def test_rows_are_staged_in_order_and_applied_once() -> None:
     assert [words[:3] for words in client.said] == [("IMPORT", "STAGE", "id-1"), ("IMPORT", "APPLY", "id-1")]
     rows = msgspec.json.decode(client.said[0][3])
     assert [(row["kind"], row["sku"]) for row in rows] == [("sku", "A"), ("sku", "B"), ("listing", "A"), ("stock", "A")]
+
+
+def test_pieces_that_are_done_are_told_as_rows() -> None:
+    answers = iter([(0, 0), (10, 10), (10, 4), (10, 0)])
+    client, told = FakeClient(), list[int]()
+
+    def wait_over() -> bool:
+        pieces, left = next(answers, (None, None))
+        client.answers["IMPORT STATUS"] = {"pieces": pieces, "pieces_left": left}
+        return pieces is None
+
+    watch(client, 1000, told.append, wait_over)
+    assert told == [0, 600], "what is not under way, or is over, says nothing of these rows"
 
 
 @pytest.mark.parametrize("bytes_max", [1, 60, 130, 10_000])

@@ -146,7 +146,7 @@ def test_completion_is_a_script_of_the_shell(shell: str) -> None:
 def test_completion_knows_the_commands() -> None:
     env = {"_LASTUNIT_COMPLETE": "bash_complete", "COMP_WORDS": "lastunit st", "COMP_CWORD": "1"}
     result = CliRunner().invoke(main, [], env=env, prog_name="lastunit")
-    assert result.stdout.split() == ["plain,status", "plain,stock"]
+    assert result.stdout.split() == ["plain,store", "plain,status", "plain,stock"]
 
 
 class Started:
@@ -186,5 +186,7 @@ def test_gateway_needs_no_credentials_of_channels(folder: Path, monkeypatch: pyt
 
 def test_demo_passes_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
     started = Started(monkeypatch)
-    assert run("demo", "--seed", "3", "--seconds", "5", "--json").exit_code == 7
-    assert started.calls == [("ops.demo", {"seed": 3, "seconds": 5, "keep": False, "as_json": True})]
+    assert run("demo", "--seed", "3", "--seconds", "5", "--buffer", "none", "--json").exit_code == 7
+    plan = {"seed": 3, "seconds": 5, "buffer": "none", "keep": False, "as_json": True}
+    assert started.calls == [("ops.demo", plan)]
+    assert run("demo", "--buffer", "some").exit_code == 2

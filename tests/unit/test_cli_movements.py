@@ -51,6 +51,10 @@ SAID = [
     (f"count A berlin 11 --at {NOON} --key k --blind --by ada", f"COUNT k A berlin 11 AT {NOON} BLIND BY ada"),
     ("reallocate shop 77 1 A berlin", "REALLOCATE shop 77 1 A berlin"),
     (
+        "reallocate shop 77 1 A berlin --reason nearer --ref T-1 --by ann",
+        "REALLOCATE shop 77 1 A berlin REASON nearer REF T-1 BY ann",
+    ),
+    (
         f"snapshot berlin 3pl A=3 B=0 --as-of {NOON} --nets yes --force --key k",
         f"SNAPSHOT k berlin 3pl AS_OF {NOON} NETS yes FORCE LINES A 3 B 0",
     ),

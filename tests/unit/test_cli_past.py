@@ -134,4 +134,7 @@ def test_what_was_found_before_is_listed_without_a_scan() -> None:
     assert result.exit_code == 1
     assert result.stdout.startswith("1 violation:\n")
     assert "2026-11-11 12:00:00" in result.stdout
+    asked = listed | {"asked": {"sku": None, "deep": True, "began_at": NOON}}
+    under_way = "A deep scan of all books is under way since 2026-11-11 12:00:00 UTC.\n"
+    assert run("scan --open", VIOLATIONS=asked)[0].stdout.startswith(under_way)
     assert run("scan --open --deep")[0].exit_code == 2

@@ -46,7 +46,7 @@ PREVIEW = {
     "from_zero": 0,
     "accounts": [{"account": "shop", "changed": 3}],
     "warnings": ["1 of 4 listings on sale would fall to zero"],
-    "notes": ["skus.Z: no SKU has this id yet"],
+    "notes": ["skus.Z: no SKU has this code yet"],
     "rows": [
         {"account": "shop", "listing": "product:1", "sku": "A", "from": 2, "to": 0, "because": "buffer: 0 -> 2"},
     ],
@@ -97,7 +97,7 @@ def test_a_preview_says_what_would_change_what_looks_wrong_and_what_is_left_out(
     assert result.exit_code == 0
     assert "3 of 12 listings would change: 1 up, 2 down, 1 to zero, 0 from zero." in result.stdout
     assert "Careful: 1 of 4 listings on sale would fall to zero" in result.stdout
-    assert "Note: skus.Z: no SKU has this id yet" in result.stdout
+    assert "Note: skus.Z: no SKU has this code yet" in result.stdout
     assert "product:1" in result.stdout
     assert "... and 2 more: --limit" in result.stdout
     (said,) = client.said

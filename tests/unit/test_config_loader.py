@@ -137,6 +137,11 @@ listen = 8480
         (SHOP.replace('channel = "woocommerce"', ""), 'accounts[0].channel: missing; must be "woocommerce"'),
         (SHOP.replace("=", "= 3 #", 1), f"locations[0].id: 3: {NAME_RULE}"),
         (SHOP.replace('["berlin"]', '["berlin", "berlin"]'), "accounts[0].locations[1]: 'berlin': is listed twice"),
+        (SHOP + 'pickup = { "Berlin Mitte" = "berlin", "local_pickup:3" = "berlin" }', None),
+        (
+            SHOP + 'pickup = { "Hamburg Altona" = "hamburg" }',
+            """accounts[0].pickup."Hamburg Altona": 'hamburg': must be one of the account's locations: berlin""",
+        ),
         (SHOP + 'url2 = "x"', "accounts[0].url2: no such option; did you mean 'url'?"),
         (SHOP + "query_string_auth = true", None),
         (

@@ -52,8 +52,7 @@ def test_the_example_shows_every_option_with_its_default() -> None:
 
 
 def test_examples_are_not_the_default() -> None:
-    only_one = {("[store]", "kind")}
-    same = [name for name, (default, example) in stated().items() if default == example and name not in only_one]
+    same = [name for name, (default, example) in stated().items() if default == example]
     assert same == []
 
 

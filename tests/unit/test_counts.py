@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 
 from engine.domain.commands import Answer, Moved, Observe, Refusal
-from engine.domain.events import OversellRecorded, StockCounted, StockObserved
+from engine.domain.events import OversellRecorded, StockConfirmed, StockCounted, StockObserved
 from engine.domain.states import State
 from engine.domain.stock import records
 from engine.domain.stock.records import History
-from engine.domain.units import Key, LocationId
-from tests.fakes.books import HERE, THERE, A, Shelf
+from engine.domain.stock.snapshots import Fuse, read_row
+from engine.domain.units import Key, LocationId, Sku
+from tests.fakes.books import HERE, THERE, A, B, Shelf
 from tests.fakes.clocks import START
 
 MINUTE = 60.0
@@ -303,6 +304,64 @@ def test_the_same_snapshot_again_is_answered_as_the_first_time() -> None:
     shelf.wait(MINUTE)
     assert shelf.do(again) == first
     assert shelf.new == []
+
+
+def test_rows_are_judged_one_by_one_and_those_that_change_nothing_are_one_event() -> None:
+    shelf = Shelf(A=100, B=7)
+    shelf.wait(MINUTE)
+    row = shelf.row
+    verdicts = shelf.snapshot(row(90), row(7, sku=B), row(5, sku=Sku("NEW")), row(3, at=THERE, sku=Sku("OLD")))
+    assert [type(verdict) for verdict in verdicts] == [Moved, Moved, Refusal, Refusal]
+    assert [type(event) for event in shelf.new] == [StockObserved, StockConfirmed]
+    confirmed = shelf.new[-1]
+    assert isinstance(confirmed, StockConfirmed)
+    assert confirmed.rows == ((B, 7),)
+    observed = shelf.book(B).movements[Key("feed")]
+    assert (
+        read_row(confirmed, B, 7, 7)
+        == observed
+        == StockObserved(
+            at=shelf.now,
+            sku=B,
+            key=Key("feed"),
+            location=HERE,
+            source="3pl",
+            quantity=7,
+            as_of=shelf.now,
+            nets_open_orders=False,
+            delta=0,
+            on_hand=7,
+        )
+    )
+
+
+def test_a_sku_under_two_codes_in_one_snapshot_is_corrected_once() -> None:
+    """Both stand on a book that has heard neither: applied, the second would correct what the first one did already."""
+    shelf = Shelf(A=100)
+    shelf.wait(MINUTE)
+    first, second = shelf.snapshot(shelf.row(90), shelf.row(80))
+    assert isinstance(first, Moved)
+    assert refused(second) == "CONFLICT sku=A: stands in the snapshot twice"
+    assert shelf.at().on_hand == 90
+
+
+def test_each_sku_that_a_snapshot_finds_short_has_its_own_words() -> None:
+    shelf = Shelf(A=10, B=10)
+    shelf.record(9)
+    shelf.record(8, sku=B, order_id="2")
+    shelf.wait(MINUTE)
+    shelf.snapshot(shelf.row(4), shelf.row(3, sku=B))
+    incidents = [event for event in shelf.new if isinstance(event, OversellRecorded)]
+    assert [(each.sku, each.units, each.cause, each.detail) for each in incidents] == [
+        (sku, 5, "observed", f"3pl told {units} at here as of 2026-11-11T12:01:00Z") for sku, units in ((A, 4), (B, 3))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("falls", "rows", "blows"), [(9, 20, False), (10, 20, True), (10, 33, True), (10, 34, False), (0, 0, False)]
+)
+def test_a_fuse_blows_above_a_share_and_from_a_number_of_rows_on(falls: int, rows: int, blows: bool) -> None:
+    assert Fuse(0.3, 10).blows(falls, rows) == blows
 
 
 def test_a_snapshot_settles_a_count_that_waits() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.domain.catalogue.importing import SkuRow
+from engine.domain.catalogue.importing_rows import SkuRow
 from engine.domain.units import Sku
 from ops.cli.csvfiles import CATALOGUE, LISTINGS, STOCK, Known, ListingRow, Parsed, StockRow, Table, parse
 

@@ -350,14 +350,14 @@ def test_opening_stock_counts_once_and_never_where_stock_has_moved() -> None:
 def test_an_order_that_cannot_be_kept_is_recorded_all_the_same() -> None:
     shelf = Shelf(A=2)
     shelf.record(5)
-    assert (shelf.at().committed, shelf.book().shortage, shelf.atp()) == (5, 3, -3)
+    assert (shelf.at().committed, shelf.book().oversold, shelf.atp()) == (5, 3, -3)
 
 
 def test_an_order_may_eat_safety_stock_before_it_is_an_oversell() -> None:
     shelf = Shelf(A=5)
     shelf.do(AddSku(sku=A, name="A", safety_stock=((HERE, 4),)))
     shelf.record(5)
-    assert (shelf.book().shortage, shelf.atp()) == (0, -4)
+    assert (shelf.book().oversold, shelf.atp()) == (0, -4)
 
 
 def test_units_of_an_order_stay_where_they_were_placed() -> None:

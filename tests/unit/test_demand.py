@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.events import DemandLapsed, DemandSet, HoldCommitted, OrderRecorded
-from engine.domain.offers.demand import WINDOW_DAYS, Demand
-from engine.domain.units import DIRECT, AccountId, HoldId, LineId, OrderId
+from engine.domain.events import DemandLapsed, DemandSet, HoldCommitted, OrderRecorded, SkuMerged
+from engine.domain.offers.demand import Demand
+from engine.domain.offers.sales import WINDOW_DAYS
+from engine.domain.units import DIRECT, AccountId, HoldId, LineId, OrderId, Sku
 from tests.fakes.clocks import START
 from tests.fakes.orders import order, order_line
 from tests.fakes.rules import HERE, MARKET, SHOP, A, B
@@ -203,7 +204,7 @@ def test_days_in_stock_are_those_of_a_diary(days: Iterable[tuple[int, bool, int]
     today = at.toordinal()
     counted = sum(day > today - WINDOW_DAYS for day in diary)
     history = demand._histories.get(A)
-    assert (0 if history is None else history.days_in_stock(today)) == counted
+    assert (0 if history is None else history.days(today).bit_count()) == counted
 
 
 def test_two_projections_are_equal_when_every_figure_is() -> None:
@@ -218,3 +219,102 @@ def test_two_projections_are_equal_when_every_figure_is() -> None:
     assert one.demand != other.demand
     with pytest.raises(TypeError):
         hash(one.demand)
+
+
+def merge(seller: Seller, *lines: tuple[str, int]) -> None:
+    """Let B turn out to be what A was: each line is told of B, then taken off A (`catalogue/merging.py`)."""
+    for order_id, units in lines:
+        told = DemandSet(
+            at=seller.at, sku=B, account=SHOP, order_id=OrderId(order_id), line_id=LineId("1"), shipped=((HERE, units),)
+        )
+        seller.demand.apply(told)
+        seller.demand.apply(msgspec.structs.replace(told, sku=A, shipped=()))
+    seller.demand.apply(SkuMerged(at=seller.at, sku=A, into=B))
+
+
+def test_the_heir_of_a_merge_has_sold_it_all_on_the_same_days() -> None:
+    """Buffers and days of stock go by four weeks: a merge must not begin them anew."""
+    seller = Seller()
+    seller.stock()
+    seller.sell(6, "1")
+    seller.at += 3 * DAY
+    seller.sell(2, "2")
+    seller.sell(9, "other")  # the last order told: its lines come next
+    seller.sell(0, "other")
+    told = list(seller.changes)
+    merge(seller, ("1", 6), ("2", 2))
+    demand = seller.demand
+    assert (demand.daily_sales(A, seller.at), demand.daily_sales(B, seller.at)) == (None, 2)
+    assert (demand.sold_by(A, SHOP, seller.at), demand.sold_by(B, SHOP, seller.at)) == (0, 8)
+    assert [units for _, units in seller.changes[len(told) :]] == [-6, -2], "nobody sold anything to anybody now"
+    demand.apply(
+        DemandSet(at=seller.at, sku=B, account=SHOP, order_id=OrderId("2"), line_id=LineId("1"), shipped=((HERE, 1),))
+    )
+    assert demand.sold_by(B, SHOP, seller.at) == 7, "an order of before the merge is corrected on its own day"
+    seller.at += (WINDOW_DAYS - 3) * DAY
+    seller.demand.stocked(B, 9, seller.at, sellable=True)
+    assert demand.sold_by(B, SHOP, seller.at) == 1
+
+
+def test_days_in_stock_of_a_merge_are_those_of_either() -> None:
+    seller = Seller()
+    demand = seller.demand
+    demand.stocked(A, 1, START, sellable=True)
+    demand.stocked(B, 2, START + DAY, sellable=True)
+    demand.stocked(A, 3, START + 2 * DAY, sellable=False)
+    demand.stocked(B, 4, START + 3 * DAY, sellable=False)
+    seller.at = START + 9 * DAY
+    seller.sell(8)
+    merge(seller, ("1", 8))
+    assert demand.daily_sales(B, seller.at) == 2  # the first day, the second, both on the third, the fourth
+
+
+def test_a_bundle_is_sold_as_such_and_its_components_within_it() -> None:
+    """A buffer of a kit by tiers goes by the kits sold; that of a component by all that others take of it."""
+    seller = Seller()
+    at, demand = seller.at, seller.demand
+    kit, made_of = Sku("KIT"), ((A, 2), (B, 1))
+    for units in (3, 2):
+        snapshot = order(order_line("KIT", units), account=SHOP, order_id="1")
+        demand.apply(OrderRecorded(at=at, snapshot=snapshot, skus=(kit,), components=(made_of,)))
+        for leaf, each in made_of:
+            line = {"sku": leaf, "account": SHOP, "order_id": OrderId("1"), "line_id": LineId("1")}
+            demand.apply(DemandSet(at=at, committed=((HERE, units * each),), **line))  # type: ignore[arg-type]
+    assert (demand.daily_sales_of_bundle(kit, made_of, at), demand.daily_sales(A, at)) == (2, 4)
+    day = 86_400
+    assert demand.rate_elsewhere(A, SHOP, at) * day == 4, "the shop's listing of A does not know of its kits"
+    assert demand.rate_elsewhere(A, MARKET, at) * day == 4
+    assert (demand.rate_beside((A, 2), kit, SHOP, at), demand.rate_beside((A, 2), kit, MARKET, at) * day) == (0, 4)
+    assert seller.changes == [(SHOP, 6), (SHOP, 3), (SHOP, 3), (SHOP, -2), (SHOP, -1), (SHOP, -1)]
+    seller.sell(5, "2")
+    assert demand.rate_beside((A, 2), kit, SHOP, at) * day == 5, "its own listing of A takes from its kits"
+
+
+def test_days_in_stock_of_a_bundle_are_those_on_which_all_of_it_was() -> None:
+    demand, kit = Demand(), Sku("KIT")
+    demand.stocked(A, 1, START, sellable=True)
+    demand.stocked(B, 2, START + DAY, sellable=True)
+    demand.stocked(A, 3, START + 3 * DAY, sellable=False)
+    at = START + 9 * DAY
+    assert demand.daily_sales_of_bundle(kit, ((A, 2), (B, 1)), at) == 0
+    assert demand.daily_sales_of_bundle(kit, ((A, 2), (Sku("C"), 1)), at) is None
+    snapshot = msgspec.structs.replace(order(order_line("KIT", 6), order_id="1"), placed_at=START + DAY)
+    demand.apply(OrderRecorded(at=at, snapshot=snapshot, skus=(kit,), components=(((A, 2), (B, 1)),)))
+    line = DemandSet(at=at, sku=A, account=SHOP, order_id=OrderId("1"), line_id=LineId("1"), committed=((HERE, 12),))
+    demand.apply(line)
+    assert demand.daily_sales_of_bundle(kit, ((A, 2), (B, 1)), at) == 2
+
+
+def test_a_line_that_turns_out_to_be_no_bundle_is_one_no_more() -> None:
+    seller = Seller()
+    demand, at, kit = seller.demand, seller.at, Sku("KIT")
+    snapshot = order(order_line("KIT", 1), account=SHOP, order_id="1")
+    demand.apply(OrderRecorded(at=at, snapshot=snapshot, skus=(kit,), components=(((A, 2),),)))
+    line = DemandSet(at=at, sku=A, account=SHOP, order_id=OrderId("1"), line_id=LineId("1"), reserved=((HERE, 2),))
+    demand.apply(line)
+    assert demand.daily_sales_of_bundle(kit, (), at) == pytest.approx(1 / WINDOW_DAYS)
+    demand.apply(DemandLapsed(at=at, sku=A, account=SHOP, order_id=OrderId("1"), line_id=LineId("1")))
+    assert demand.daily_sales_of_bundle(kit, (), at) == 0
+    seller.sell(2)
+    assert (demand.daily_sales_of_bundle(kit, (), at), demand.daily_sales(A, at)) == (0, 2)
+    assert demand.rate_elsewhere(A, SHOP, at) == 0

@@ -37,30 +37,41 @@ def test_a_few_skus_are_what_everybody_came_for() -> None:
     assert sum(heaviest[:20]) > sum(heaviest[20:])
 
 
-@pytest.mark.parametrize(("good", "code"), [(True, 0), (False, 1)])
+@pytest.mark.parametrize(
+    ("verdicts", "code", "looks"),
+    [([True], 0, 1), ([False, True], 0, 2), ([False] * 4, 1, 3), (None, 1, 1)],
+    ids=["right", "right at the second look", "wrong", "never at rest"],
+)
 def test_the_exit_code_is_the_verdict(
-    good: bool, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    verdicts: list[bool] | None,
+    code: int,
+    looks: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Whatever the sale was like: a report that is not ok may not end with 0."""
+    """Whatever the sale was like: a report that is not ok may not end with 0. What moved is looked at again."""
+    told: list[bool] = []
 
     @asynccontextmanager
-    async def no_world(folder: Path) -> AsyncIterator[Path]:
+    async def no_world(folder: Path, _offers: str) -> AsyncIterator[Path]:
         yield folder
 
     async def nothing(*_: object) -> None:
         pass
 
     async def settled(*_: object) -> bool:
-        return good
+        return verdicts is not None
 
     async def report(*_: object, settled: bool) -> dict[str, Any]:
-        return {"ok": settled}
+        told.append(settled)
+        return {"ok": verdicts is not None and verdicts[len(told) - 1], "buffer": {}}
 
     monkeypatch.setattr(run, "build_world", no_world)
     for name in ("stock_shelves", "_wait_shown", "open_doors", "_watch", "run_storefront", "close_doors"):
         monkeypatch.setattr(run, name, nothing)
     monkeypatch.setattr(run, "_settle", settled)
     monkeypatch.setattr(run, "_report", report)
-    assert run.run_demo(seed=7, seconds=1, keep=False, as_json=True) == code
+    assert run.run_demo(seed=7, seconds=1, buffer="none", keep=False, as_json=True) == code
     printed = json.loads(capsys.readouterr().out)
-    assert (printed["ok"], printed["seed"], printed["seconds"]) == (good, 7, 1)
+    assert (printed["ok"], printed["seed"], printed["seconds"]) == (code == 0, 7, 1)
+    assert len(told) == looks

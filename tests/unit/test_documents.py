@@ -232,7 +232,7 @@ def test_units_that_leave_while_another_place_is_short_are_no_secret() -> None:
     assert (incident.units, incident.cause) == (2, "transfer")
     assert incident.detail == "transfer t-1 took units from here that another location is short of"
     shelf.arrive(4)
-    assert shelf.book().oversell is None
+    assert shelf.book().oversold == 0
 
 
 # -- how long they are kept

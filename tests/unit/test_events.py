@@ -28,7 +28,7 @@ def test_sums_of_the_largest_commands_are_read_back() -> None:
     shelf.adjust(-UNITS_MAX, location=THERE)
     shelf.record(9 * UNITS_MAX)
     events: list[Event] = [event for event in shelf.events if not isinstance(event, OrderRecorded)]
-    assert shelf.book().shortage > UNITS_MAX
+    assert shelf.book().oversold > UNITS_MAX
     assert read_back(events) == events
 
 

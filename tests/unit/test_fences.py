@@ -1,17 +1,21 @@
 """Ring-fenced units: nobody else shows them, and no two claims hide them from everybody."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.domain.availability import Availability
-from engine.domain.offers.fences import Fences, QuotaSales
+from engine.domain.availability import Availability, Component
+from engine.domain.catalogue.codes import Codes
+from engine.domain.events import CampaignSet
+from engine.domain.offers.campaigns import Campaigns
+from engine.domain.offers.fences import Bundles, Fences, QuotaSales
 from engine.domain.offers.offers import Facts, Fence, Offering
 from engine.domain.offers.rules import OfferTerms, RuleBook
-from engine.domain.units import AccountId, LocationId, Sku
+from engine.domain.units import AccountId, Key, LocationId, Sku
 from tests.fakes.clocks import START
+from tests.fakes.recipes import recipe, recipe_set, recipes_of
 from tests.fakes.rules import HERE, MARKET, SHOP, THERE, A, B, level_of, version_of
 
 FAR = AccountId("far")
@@ -113,3 +117,115 @@ def test_nobody_shows_what_is_fenced_for_another_and_the_first_claim_loses_nothi
 def test_asking_costs_nothing_where_nobody_has_a_claim() -> None:
     shops = Shops({})
     assert shops.fences.of(A, SHOP, level_of(5), START) == ()
+
+
+# -- claims on bundles
+
+
+KIT, BOX = Sku("KIT"), Sku("BOX")
+
+
+class KitShops(Shops):
+    """The same accounts; a kit is made of two A and one B, a box of one A."""
+
+    def __init__(self, book: RuleBook) -> None:
+        super().__init__({})
+        facts = Facts(fences=self._fences_of, category_of=lambda sku: "kits" if sku == KIT else None)
+        self.offerings = {account: Offering(account, each.locations, facts) for account, each in self.offerings.items()}
+        self.recipes = recipes_of({KIT: recipe(A=2, B=1), BOX: recipe(A=1)})
+        self.fences = Fences(
+            self.offerings, self.sales, version_of(book), None, Bundles(self.recipes, facts.category_of, facts.codes)
+        )
+        for offering in self.offerings.values():
+            offering.use(version_of(book))
+
+    def _quota(self, sku: str, account: AccountId) -> tuple[int, int]:
+        rule = self.offerings[account].rule(Sku(sku))
+        return rule.quota.value, rule.quota_since
+
+    def level(self, sku: Sku, a: int, b: int) -> Availability:
+        levels = {A: level_of(a), B: level_of(b, B)}
+        if sku in levels:
+            return levels[sku]
+        made_of = self.recipes.made(sku).leaves
+        each = tuple(Component(units, levels[leaf]) for leaf, units in made_of)
+        atp = ((HERE, min(dict(level.atp)[HERE] // units for units, level in each)),)
+        return Availability(sku=sku, position=1, atp=atp, changed_at=START, components=each)
+
+
+def kit_quota(units: int) -> RuleBook:
+    return RuleBook(skus={KIT: OfferTerms(quotas={MARKET: units})})
+
+
+def test_a_quota_on_a_kit_sets_its_components_aside_for_it() -> None:
+    """Not by themselves, not in the kit, not in what else is made of them."""
+    shops = KitShops(kit_quota(3))
+    assert shops.shown(SHOP, shops.level(A, 10, 5)) == 10 - 3 * 2
+    assert shops.shown(SHOP, shops.level(B, 10, 5)) == 5 - 3
+    assert shops.shown(SHOP, shops.level(KIT, 10, 5)) == 5 - 3
+    assert shops.shown(SHOP, shops.level(BOX, 10, 5)) == 4
+    assert [shops.shown(MARKET, shops.level(sku, 10, 5)) for sku in (A, B, KIT, BOX)] == [10, 5, 5, 10]
+    shops.sales.sold(KIT, MARKET, 2)
+    assert shops.shown(SHOP, shops.level(A, 6, 3)) == 6 - 2
+    terms = shops.offerings[SHOP].explain(shops.level(A, 6, 3), 1, START).terms
+    assert ("ring-fenced", "2", "for market: 2 in each of KIT; quota 3, 2 sold; sku KIT v1") in terms
+    terms = shops.offerings[SHOP].explain(shops.level(KIT, 6, 3), 1, START).terms
+    assert ("component A", "4", "2 in one: makes 2 without 2 ring-fenced for others, which binds") in terms
+
+
+def test_a_campaign_on_a_kit_sets_its_components_aside_until_the_kits_are_sold() -> None:
+    shops = KitShops(RuleBook())
+    campaigns = Campaigns()
+    shops.fences = Fences(
+        shops.offerings, shops.sales, version_of(RuleBook()), campaigns, Bundles(shops.recipes, lambda _: None, Codes())
+    )
+    assert shops.shown(SHOP, shops.level(A, 10, 5)) == 10
+    campaigns.apply(
+        CampaignSet(
+            at=START, key=Key("11.11"), account=MARKET, sku=KIT, quota=4, starts_at=START, ends_at=START + timedelta(1)
+        )
+    )
+    shops.fences.forget_bundles()
+    assert [shops.shown(SHOP, shops.level(sku, 10, 5)) for sku in (A, B, KIT, BOX)] == [2, 1, 1, 2]
+    campaigns.sell(KIT, MARKET, 3, START)
+    assert [shops.shown(SHOP, shops.level(sku, 4, 2)) for sku in (A, B, KIT, BOX)] == [2, 1, 1, 2]
+
+
+def test_what_makes_no_whole_kit_is_not_hidden() -> None:
+    shops = KitShops(kit_quota(3))
+    assert shops.shown(SHOP, shops.level(A, 5, 9)) == 1
+    assert shops.shown(SHOP, shops.level(A, 5, 0)) == 1, "B may come tomorrow"
+
+
+def test_the_quota_of_a_category_is_one_on_its_kits_and_that_of_everybody_is_not() -> None:
+    of_category = KitShops(RuleBook(categories={"kits": OfferTerms(quotas={MARKET: 1})}))
+    assert of_category.shown(SHOP, of_category.level(A, 10, 5)) == 10 - 2
+    of_all = KitShops(RuleBook(default=OfferTerms(quotas={MARKET: 1})))
+    assert of_all.shown(SHOP, of_all.level(A, 10, 5)) == 10 - 1, "one of A, however many bundles it is in"
+
+
+def test_a_recipe_that_changes_moves_the_fence() -> None:
+    shops = KitShops(kit_quota(3))
+    assert shops.shown(SHOP, shops.level(B, 10, 5)) == 2
+    shops.recipes.apply(recipe_set("KIT", 2, {"A": 1}))
+    shops.fences.forget_bundles()
+    assert (shops.shown(SHOP, shops.level(A, 10, 5)), shops.shown(SHOP, shops.level(B, 10, 5))) == (7, 5)
+
+
+@given(a=st.integers(-3, 30), b=st.integers(-3, 30), quota=st.integers(0, 12), sold=st.integers(0, 14))
+def test_whatever_others_sell_of_what_they_are_shown_the_kits_of_a_claim_can_be_made(
+    a: int, b: int, quota: int, sold: int
+) -> None:
+    """And where there is no claim left, others are shown all there is."""
+    shops = KitShops(kit_quota(quota))
+    shops.sales.sold(KIT, MARKET, sold)
+    made = max(0, min(a // 2, b))
+    claimed = min(made, max(0, quota - sold))
+    assert shops.shown(MARKET, shops.level(KIT, a, b)) == made
+    left_of_a = a - max(shops.shown(SHOP, shops.level(sku, a, b)) for sku in (A, BOX))
+    left_of_b = b - shops.shown(SHOP, shops.level(B, a, b))
+    assert min(left_of_a // 2, left_of_b) >= claimed or claimed == 0
+    kits = shops.shown(SHOP, shops.level(KIT, a, b))
+    assert made - kits >= claimed
+    if quota <= sold:
+        assert [shops.shown(SHOP, shops.level(sku, a, b)) for sku in (A, B, KIT)] == [max(0, a), max(0, b), made]

@@ -33,7 +33,7 @@ def test_each_further_unit_is_an_incident_and_all_of_a_sku_clear_together() -> N
         (B, 1, None),
         (A, 1, later),
     ]
-    assert list(incidents.open) == [B]
+    assert list(incidents.open) == [(B, None)]
     assert incidents.units_total == 4, "made good or not"
 
 

@@ -10,7 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from adapters.store.memory import MemoryStore
 from engine.actors.journal import Journal, decode_events, encode_events
-from engine.domain.errors import AppendUnknown, JournalUnavailable
+from engine.domain.errors import AppendUnknown, Fenced, JournalUnavailable
 from engine.domain.events import Event, HoldReleased
 from engine.domain.units import EPOCH, HoldId
 from engine.ports import Frame
@@ -224,11 +224,18 @@ async def test_each_stall_has_its_own_patience(autojump_clock: MockClock) -> Non
     assert written(store) == [["a"], ["b"], ["c"]]
 
 
-async def test_an_append_of_unknown_outcome_ends_the_run_and_answers_nobody(autojump_clock: MockClock) -> None:
-    store = FaultyStore(lambda: AppendUnknown("connection lost"))
+FINAL = [AppendUnknown("connection lost"), Fenced("the store", epoch=1, newest=2, owner="another")]
+"""What an append raises when nothing may be written after it."""
+
+
+@pytest.mark.parametrize("failure", FINAL, ids=lambda failure: type(failure).__name__)
+async def test_an_append_of_unknown_outcome_or_by_a_replaced_owner_ends_the_run_and_answers_nobody(
+    autojump_clock: MockClock, failure: Exception
+) -> None:
+    store = FaultyStore(lambda: failure)
     journal, _ = make(store)
     answers: list[int] = []
-    with pytest.RaisesGroup(AppendUnknown):
+    with pytest.RaisesGroup(type(failure)):
         async with running(journal):
             journal.enqueue(facts("a"), answers.append)
             await trio.sleep(100)

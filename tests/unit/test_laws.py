@@ -11,6 +11,8 @@ from engine.domain.audit.laws import Around, LineKnown, Violation, check_around,
 from engine.domain.audit.naive import NaiveLedger, read_figures
 from engine.domain.commands import OrderPurchase, SendTransfer
 from engine.domain.stock.book import Book
+from engine.domain.stock.places import ONE_POOL, Kind, Pools
+from engine.domain.stock.shortage import find_shortages
 from engine.domain.units import AccountId, DocumentId, HoldId, LineId, ListingId, OrderId, Sku
 from tests.fakes.books import BOTH, HERE, THERE, A, Shelf
 from tests.fakes.clocks import START
@@ -103,7 +105,18 @@ def test_a_shortage_that_is_no_incident_is_named() -> None:
     shelf = busy_shelf()
     position = shelf.book().positions[HERE]
     position.on_hand -= 60
-    assert Violation(law=laws.SHORTAGE, sku=A, expected=shelf.book().shortage, found=0) in found_in(shelf.book())
+    short = find_shortages(shelf.book(), ONE_POOL)[None]
+    assert Violation(law=laws.SHORTAGE, sku=A, expected=short, found=0) in found_in(shelf.book())
+
+
+def test_a_shortage_that_another_pool_does_not_make_good_names_its_place() -> None:
+    pools = Pools({HERE: Kind.OWN, THERE: Kind.CHANNEL_FULFILLED})
+    shelf = Shelf(A=9)
+    shelf.record(2, locations=(THERE,))
+    assert found_in(shelf.book()) == [], "with one pool for all, what lies here makes it good"
+    assert list(check_book(shelf.book(), pools)) == [
+        Violation(law=laws.SHORTAGE, sku=A, location=THERE, expected=2, found=0)
+    ]
 
 
 def test_an_incident_without_a_shortage_is_named() -> None:

@@ -34,7 +34,7 @@ def noted(shelf: Shelf) -> list[tuple[int, int, str] | None]:
 
 
 def detail(shelf: Shelf) -> str:
-    incident = shelf.book().oversell
+    incident = shelf.book().records.oversells.get(None)
     assert incident is not None
     return incident.detail
 
@@ -177,7 +177,7 @@ def test_an_oversell_is_recorded_with_its_cause_then_relieved_then_cleared() -> 
     shelf = Shelf(A=2)
     shelf.record(5, causes=((A, "lag", "4 were shown for 2 s"),))
     assert noted(shelf) == [(3, 3, "lag")]
-    incident = shelf.book().oversell
+    incident = shelf.book().records.oversells.get(None)
     assert incident is not None
     assert (incident.account, incident.order_id, incident.detail) == (SHOP, "1", "4 were shown for 2 s")
     shelf.receive(A, 1)
@@ -186,7 +186,7 @@ def test_an_oversell_is_recorded_with_its_cause_then_relieved_then_cleared() -> 
     assert noted(shelf) == [(1, 3, "drift")]
     shelf.receive(A, 3)
     assert noted(shelf) == [None]
-    assert shelf.book().oversell is None
+    assert not shelf.book().records.oversells
 
 
 def test_a_count_that_finds_less_than_was_promised_is_an_incident_with_that_cause() -> None:
@@ -240,7 +240,7 @@ def test_more_shipped_than_was_on_hand_proves_the_count_wrong_and_says_by_how_mu
     assert [(event.delta, event.on_hand, event.reason) for event in found] == [
         (3, 4, "count error: more shipped than on hand")
     ]
-    assert (shelf.at().on_hand, shelf.book().shortage) == (0, 0)
+    assert (shelf.at().on_hand, shelf.book().oversold) == (0, 0)
     shelf.record(0, shipped=4, returned=4)
     assert shelf.at().on_hand == 4
     shelf.record(0, shipped=5, returned=0)

@@ -46,6 +46,31 @@ def test_an_order_line_moves_to_where_there_is_room_and_stays_there() -> None:
     assert committed(shelf) == (0, 2), "the next snapshot leaves it where it is"
 
 
+def test_the_event_says_who_moved_a_line_why_and_on_what_paper() -> None:
+    shelf = Shelf(A=5)
+    shelf.receive(A, 5, THERE)
+    shelf.record(3)
+    shelf.do(
+        Reallocate(
+            account=SHOP,
+            order_id=OrderId("1"),
+            line_id=LineId("1"),
+            sku=A,
+            location=THERE,
+            reason="nearer",
+            by="ann",
+            reference="T-1",
+        )
+    )
+    (event,) = shelf.new
+    assert isinstance(event, DemandSet)
+    assert (event.reason, event.by, event.reference) == ("nearer", "ann", "T-1")
+    shelf.record(2)
+    event = shelf.new[-1]
+    assert isinstance(event, DemandSet)
+    assert (event.reason, event.by, event.reference) == ("", "", ""), "an order's own snapshot is nobody's doing"
+
+
 def test_units_that_are_only_held_move_and_run_out_as_before() -> None:
     shelf = Shelf(A=5)
     shelf.receive(A, 5, THERE)
@@ -102,9 +127,9 @@ def test_a_pickup_is_owed_by_its_store_and_nobody_else_however_short_it_is() -> 
         == "BOUND account=shop order=1 line=1 sku=A is picked up at there: it is owed from nowhere else"
     )
     shelf.send((A, 2))
-    assert shelf.book().oversell is not None
+    assert shelf.book().oversold
     shelf.arrive(2)
-    assert shelf.book().oversell is None
+    assert not shelf.book().oversold
 
 
 def test_other_promises_beside_a_short_pickup_are_still_kept() -> None:
@@ -112,11 +137,11 @@ def test_other_promises_beside_a_short_pickup_are_still_kept() -> None:
     shelf = Shelf(A=7)
     shelf.record(2, pickup=THERE)
     shelf.hold("h", (A, 5), locations=(HERE,))
-    assert shelf.book().shortage == 2
+    assert shelf.book().oversold == 2
     shelf.hold("i", (A, 2), locations=(HERE,))
-    assert shelf.book().shortage == 2
+    assert shelf.book().oversold == 2
     shelf.adjust(-3)
-    assert shelf.book().shortage == 2 + 3
+    assert shelf.book().oversold == 2 + 3
 
 
 def test_a_pickup_is_shipped_from_its_store_and_bound_no_more() -> None:

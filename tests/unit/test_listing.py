@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from engine.domain.events import (
@@ -18,7 +19,7 @@ from engine.domain.units import AccountId, ListingId, Sku
 from engine.machines import listings as listings_module
 from engine.machines.agenda import Agenda, BatchQueue
 from engine.machines.listing import TRANSITIONS, Change, Listing, State
-from engine.machines.listings import PUSHES_MAX, Listings
+from engine.machines.listings import IMPORT, PUSHES_MAX, SKU_MATCH, Listings
 
 SHOP, A, ONE = AccountId("shop"), Sku("A"), ListingId("1")
 NOON = datetime(2026, 11, 11, 12, tzinfo=UTC)
@@ -26,6 +27,10 @@ NOON = datetime(2026, 11, 11, 12, tzinfo=UTC)
 
 def mapped(sku: str = "A", listing: str = "1") -> ListingMapped:
     return ListingMapped(at=NOON, account=SHOP, listing_id=ListingId(listing), sku=Sku(sku))
+
+
+def by_hand(sku: str, pack_units: int) -> ListingMapped:
+    return ListingMapped(at=NOON, account=SHOP, listing_id=ONE, sku=Sku(sku), pack_units=pack_units, source=IMPORT)
 
 
 def planned(version: int, quantity: int = 5, listing: str = "1") -> PushPlanned:
@@ -43,6 +48,15 @@ def replay(*events: Event) -> Listings:
     for event in events:
         listings.apply(event)
     return listings
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_a_person_mapped_is_not_matched_anew_by_its_sku(order: tuple[int, int]) -> None:
+    """A page may be matched while an import is on its way to the disk: first live, and second in the journal."""
+    events = (by_hand("A", 2), msgspec.structs.replace(mapped("A"), source=SKU_MATCH))
+    listing = replay(*(events[index] for index in order)).get(ONE)
+    assert listing is not None
+    assert (listing.pack_units, listing.source) == (2, IMPORT)
 
 
 @pytest.mark.parametrize("state", State)

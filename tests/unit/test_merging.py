@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from engine.domain.catalogue.items import Barcode, Details
 from engine.domain.catalogue.merging import decide_merge, find_obstacles, inherit_barcodes, refuse_merge
-from engine.domain.commands import Refusal
-from engine.domain.events import BookEvent, SkuMerged, StockReturned
+from engine.domain.commands import Done, Reallocate, Refusal
+from engine.domain.events import BookEvent, DemandSet, SkuMerged, StockReturned
 from engine.domain.states import SET_ASIDE, State
 from engine.domain.stock.book import Book
-from engine.domain.units import LocationId, Sku
+from engine.domain.units import LineId, LocationId, OrderId, Sku
 from tests.fakes.books import BOTH, HERE, THERE, A, B, Shelf
 from tests.fakes.clocks import START
+from tests.fakes.orders import SHOP
 
 
 def merge(shelf: Shelf) -> tuple[BookEvent, ...]:
@@ -64,6 +65,20 @@ def test_what_came_back_physically_is_not_taken_back_again_on_a_channel_s_word()
     assert figures(shelf.book(B)) == {(HERE, State.SELLABLE): 11, (HERE, State.QUALITY_HOLD): 2}
     shelf.record(0, shipped=3, returned=2, sku=B)
     assert figures(shelf.book(B)) == {(HERE, State.SELLABLE): 11, (HERE, State.QUALITY_HOLD): 2}
+
+
+def test_who_moved_a_line_before_is_not_who_merges() -> None:
+    shelf = Shelf(A=10, B=4)
+    shelf.receive(A, 5, THERE)
+    shelf.record(2, shipped=1, held_until=START + timedelta(minutes=1))
+    moved = Reallocate(
+        account=SHOP, order_id=OrderId("1"), line_id=LineId("1"), sku=A, location=THERE, by="ann", reason="nearer"
+    )
+    assert shelf.do(moved) == Done()
+    shelf.wait(3600)
+    shelf.receive(A, 1, key="whatever comes next lets the unpaid part lapse")
+    told = [event for event in merge(shelf) if isinstance(event, DemandSet)]
+    assert [(event.sku, event.by, event.reason) for event in told] == [(B, "", ""), (A, "", "")]
 
 
 def test_a_repeated_movement_is_recognised_after_the_merge() -> None:

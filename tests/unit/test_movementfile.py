@@ -65,6 +65,11 @@ def rows(head: str, *lines: str) -> str:
             {"kind": "reallocate", "account": "direct", "order": "7", "line": "1", "quantity": ""},
             "REALLOCATE direct 7 1 A berlin",
         ),
+        (
+            {"kind": "reallocate", "account": "direct", "order": "7", "line": "1", "quantity": ""}
+            | {"reason": "nearer", "ref": "T-1", "by": "ann"},
+            "REALLOCATE direct 7 1 A berlin REASON nearer REF T-1 BY ann",
+        ),
     ],
 )
 def test_each_kind_of_row_becomes_its_command(cells: dict[str, str], command: str) -> None:

@@ -15,11 +15,13 @@ from engine.domain.events import (
     OversellRecorded,
     PushPlanned,
     PushSettled,
+    SnapshotFused,
+    StockConfirmed,
     StockCounted,
     TransferSent,
     ViolationFound,
 )
-from engine.domain.units import DocumentId, HoldId, Key, LineId, ListingId, OrderId
+from engine.domain.units import DocumentId, HoldId, Key, LineId, ListingId, OrderId, Sku
 from tests.fakes.books import HERE, THERE, A
 from tests.fakes.clocks import START
 from tests.fakes.orders import SHOP
@@ -52,6 +54,32 @@ def test_every_kind_of_event_has_a_sentence(kind: type[Event]) -> None:
 @pytest.mark.parametrize(
     ("event", "sentence"),
     [
+        (
+            StockConfirmed(
+                at=START,
+                key=Key("feed"),
+                location=HERE,
+                source="3pl",
+                as_of=START,
+                nets_open_orders=False,
+                rows=((A, 3), (Sku("B"), 0)),
+            ),
+            "3pl has of 2 SKUs at here what the books had as of 2026-11-11 12:00:00 UTC",
+        ),
+        (
+            SnapshotFused(
+                at=START,
+                key=Key("feed"),
+                location=HERE,
+                source="3pl",
+                as_of=START,
+                rows=40,
+                falling=13,
+                share_max=0.3,
+                rows_min=10,
+            ),
+            "snapshot feed of 3pl at here was refused: 13 of 40 rows would fall to zero",
+        ),
         (
             DemandSet(
                 at=START,

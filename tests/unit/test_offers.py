@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from engine.domain.offers.buffers import Tier
+from engine.domain.offers.buffers import Tier, cover_demand
 from engine.domain.offers.offers import Facts, Fence
 from engine.domain.offers.rules import OfferTerms, RuleBook, Window
 from engine.domain.units import LocationId
@@ -202,6 +202,20 @@ def test_the_last_units_have_no_buffer_but_count_errors_stay() -> None:
     assert terms_of(rule, 3, facts)["buffer"] == (
         "0",
         "default v1: last units, every other account is verified at zero",
+    )
+
+
+def test_the_last_units_are_kept_from_what_is_sold_directly_just_now() -> None:
+    """Holds go by the true stock: a till that sells fast sells beside the last listing that is open."""
+    facts = Facts(
+        last_open=lambda _sku, _account: True, rate_direct=lambda _sku, _at: 0.5, lag_seconds=lambda _account: 2.0
+    )
+    rule = OfferTerms(buffer_from="computed", epsilon=0.05, last_units=True)
+    assert cover_demand(1.0, 0.05) == 3
+    assert offering_of(rule, facts).quantity(level_of(8), 1, START) == 5
+    assert terms_of(rule, 8, facts)["buffer"] == (
+        "3",
+        "default v1: last units, every other account is verified at zero; 1 sold directly in 2 s",
     )
 
 

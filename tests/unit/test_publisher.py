@@ -381,3 +381,15 @@ def test_a_walk_through_the_listings_stands_that_they_change_meanwhile() -> None
     bench.publisher.apply(mapped)
     seen += [listing.sku for listing in walk]
     assert set(seen) == {"A", "B", "C", "D"}
+
+
+def test_while_orders_are_behind_a_number_that_was_only_accepted_is_looked_for_before_the_next_is_held() -> None:
+    """Accepted is not applied: the shop may still show nine, and what looks like a rise from two is a fall."""
+    bench = Bench("A")
+    bench.push("A", 2)
+    bench.publisher.orders_behind("poll failed")
+    bench.stock("A", 4)
+    assert bench.poll() == []  # not yet
+    assert events(bench.look(9, after=0.5)) == []
+    ((row,), _) = bench.publisher.depart(bench.write(), bench.now)
+    assert row.quantity == 4

@@ -18,7 +18,7 @@ from config.schema import Node as NodeSettings
 from engine.actors.journal import encode_events
 from engine.actors.order_desk import CommitInto
 from engine.actors.router import Waiter
-from engine.domain.catalogue.importing import ListingRow, Row, SkuRow, StockRow
+from engine.domain.catalogue.importing_rows import ListingRow, Row, SkuRow, StockRow
 from engine.domain.commands import (
     Adjust,
     Command,

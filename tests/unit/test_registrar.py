@@ -12,6 +12,7 @@ from config.schema import Secret, WooCommerceAccount
 from engine.actors.router import Waiter
 from engine.domain.commands import Granted, PlaceHold, Receive, Refusal, ReleaseHold
 from engine.domain.events import SkuMerged, SkuRenamed
+from engine.domain.offers.rules import OfferTerms, RuleBook
 from engine.domain.orders import OrderSnapshot
 from engine.domain.units import DIRECT, HoldId, Key, ListingId, LocationId, Sku
 from engine.ports import SeenListing
@@ -30,6 +31,17 @@ ROWS = [
     {"kind": "stock", "sku": "A", "location": "berlin", "on_hand": 10},
     {"kind": "stock", "sku": "B", "location": "berlin", "on_hand": 4},
 ]
+
+
+def shop() -> WooCommerceAccount:
+    return WooCommerceAccount(
+        id=SHOP,
+        locations=(BERLIN,),
+        url="http://shop.test",
+        consumer_key=Secret("x"),
+        consumer_secret=Secret("x"),
+        mode="off",
+    )
 
 
 @asynccontextmanager
@@ -144,12 +156,46 @@ async def test_a_merge_takes_everything_along_and_survives_a_restart(autojump_cl
         assert (figures(node, A), figures(node, B)) == ((0, 0, 0), (12, 0, 0))
         assert node.catalogue.find("4006381333931") == node.catalogue.find("MUG") == B
         books = {sku: node.router.ledger_of(sku).books[sku] for sku in (A, B)}
+        demand, now = node.offers.demand, node.clock.now()
+        assert (demand.daily_sales(A, now), demand.daily_sales(B, now), demand.sold_by(B, DIRECT, now)) == (None, 3, 3)
+        await tell(node, order(order_line("A", 3, shipped=3, cancelled=1), account=DIRECT, second=3))
+        assert demand.sold_by(B, DIRECT, now) == 3, "what was shipped was wanted"
     async with node_with_stock(store) as successor:
+        assert successor.offers.demand == demand
+        books[B] = successor.router.ledger_of(B).books[B]
         assert {sku: successor.router.ledger_of(sku).books[sku] for sku in (A, B)} == books
         assert successor.catalogue.find("MUG") == B
         assert successor.catalogue.version == node.catalogue.version
         assert successor.catalogue.page(0, 9) == node.catalogue.page(0, 9)
         assert isinstance(await successor.router.ask(hold("new", "MUG")), Granted)
+
+
+async def test_a_rule_goes_on_meaning_its_sku_under_any_name(autojump_clock: MockClock) -> None:
+    """Lesson C6. After a merge the heir's own rule wins; where it has none, that of the other one stays in force."""
+    store, settings = MemoryStore(), settings_for(None, accounts=(shop(),))
+    channels = {SHOP: ("fake", OrderFeed(NoonClock()))}
+
+    def buffers(node: Node) -> list[int]:
+        offering = node.offers.offerings[SHOP]
+        return [rule.fixed or 0 for rule in map(offering.rule, (A, B))]
+
+    async with running_node(settings, store, channels=channels, clock=NoonClock(), serve=False) as node:
+        await bring_in(node, ROWS)
+        book = RuleBook(skus={Sku("MUG"): OfferTerms(buffer=3)})
+        assert list(node.offers.notes(book)) == ["skus.MUG: no SKU has this code yet"]
+        await node.offers.set(book)
+        assert buffers(node) == [0, 0]
+        await node.registrar.rename(A, Sku("MUG"), by="ann")
+        assert buffers(node) == [3, 0]
+        await node.registrar.rename(A, Sku("CUP"), by="ann")
+        assert buffers(node) == [3, 0]
+        assert list(node.offers.notes(book)) == []
+        await node.registrar.merge(A, B, by="ann")
+        assert buffers(node)[1] == 3
+        await node.offers.set(RuleBook(skus={A: OfferTerms(buffer=3), B: OfferTerms(buffer=1)}))
+        assert buffers(node)[1] == 1
+    async with running_node(settings, store, channels=channels, clock=NoonClock(), serve=False) as successor:
+        assert buffers(successor)[1] == 1
 
 
 @pytest.mark.parametrize(("gone", "into"), [("A", "A"), ("A", "GONE"), ("GONE", "A")])
@@ -163,15 +209,7 @@ async def test_a_merge_that_makes_no_sense_is_refused(autojump_clock: MockClock,
 async def test_the_listings_of_a_merged_sku_sell_the_other_one(autojump_clock: MockClock) -> None:
     """Lesson E11: the shop goes on calling it by the old name, and is understood."""
     store, clock = MemoryStore(), NoonClock()
-    account = WooCommerceAccount(
-        id=SHOP,
-        locations=(BERLIN,),
-        url="http://shop.test",
-        consumer_key=Secret("x"),
-        consumer_secret=Secret("x"),
-        mode="off",
-    )
-    settings = settings_for(None, accounts=(account,))
+    settings = settings_for(None, accounts=(shop(),))
     channels = {SHOP: ("fake", OrderFeed(clock))}
     async with running_node(settings, store, channels=channels, clock=clock, serve=False) as node:
         pusher = node.accounts[SHOP].pusher

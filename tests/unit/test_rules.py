@@ -5,10 +5,12 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from engine.domain.events import RulesSet
+from engine.domain.catalogue.codes import Codes
+from engine.domain.events import RulesSet, SkuMerged, SkuRenamed
 from engine.domain.offers.buffers import Tier
+from engine.domain.offers.naming import find_written, note_names
 from engine.domain.offers.rulebooks import VERSIONS_MAX, Rulebooks
-from engine.domain.offers.rules import OfferTerms, RuleBook, Window, check_book, note_book
+from engine.domain.offers.rules import OfferTerms, RuleBook, Window, check_book
 from engine.domain.units import AccountId, LocationId, Sku
 from tests.fakes.clocks import START
 from tests.fakes.rules import HERE, MARKET, PLACES, SHOP, THERE, A
@@ -116,7 +118,29 @@ def test_a_book_without_problems_has_none() -> None:
 
 def test_rules_for_what_does_not_exist_yet_are_allowed_and_noted() -> None:
     book = RuleBook(skus={A: OfferTerms(), Sku("B"): OfferTerms()})
-    assert list(note_book(book, knows_sku=lambda sku: sku == A)) == ["skus.B: no SKU has this id yet"]
+    assert list(note_names(book.skus, Codes(), lambda sku: sku == A)) == ["skus.B: no SKU has this code yet"]
+
+
+def test_a_rule_is_that_of_the_sku_which_its_name_means_today() -> None:
+    """Lesson C6: people write what they call it, and go on calling it what it was called."""
+    codes, (mug, old, gone, b) = Codes(), (Sku("MUG"), Sku("CUP"), Sku("GONE"), Sku("B"))
+    assert find_written((mug, A), codes) == {mug: mug, A: A}
+    codes.apply(SkuRenamed(at=START, sku=A, was=A, code=old))
+    codes.apply(SkuRenamed(at=START, sku=A, was=old, code=mug))
+    codes.apply(SkuRenamed(at=START, sku=gone, was=gone, code=Sku("LOST")))
+    codes.apply(SkuMerged(at=START, sku=gone, into=A))
+    own_first = (Sku("LOST"), gone, old, mug, A)
+    for number in range(len(own_first)):
+        assert find_written((b, *own_first[: number + 1]), codes) == {
+            b: b,
+            A: own_first[0] if number < 2 else own_first[number],
+        }
+        assert find_written((b, *own_first[number::-1]), codes)[A] == own_first[number]
+    assert list(note_names((gone, mug), codes, lambda sku: sku == A)) == [
+        "skus.GONE: is the SKU of skus.MUG, whose rule holds"
+    ]
+    codes.apply(SkuRenamed(at=START, sku=A, was=mug, code=Sku("BEAKER")))
+    assert find_written((gone, mug), codes) == {A: mug}, "a code given up after the merge was its own"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def meta(**notes: object) -> list[Json]:
     return [{"id": n, "key": key, "value": value} for n, (key, value) in enumerate(notes.items())]
 
 
-def tell(changes: Json, refunds: list[Json] | None = None, **changed: object) -> tuple[OrderSnapshot, tuple[str, ...]]:
+def tell(changes: Json, refunds: list[Json] | None = None, **changed: object) -> OrderSnapshot:
     refunds = refunds or []
     mentioned = {"refunds": [{"id": refund["id"], "reason": "", "total": "-1"} for refund in refunds]}
     order = ORDER.decode(json.dumps(ORDER_ROW | mentioned | changes))
@@ -92,8 +92,8 @@ def test_every_status_says_what_becomes_of_the_units(
     """Lesson B8: bank transfer and cash on delivery never expire. A draft is held from its start, pending from its
     last change.
     """
-    snapshot, problems = tell({"status": status}, status_map={"packed": OrderStatus.ACCEPTED}, trashed="cancel")
-    assert (snapshot.status, snapshot.channel_status, problems) == (read, status, ())
+    snapshot = tell({"status": status}, status_map={"packed": OrderStatus.ACCEPTED}, trashed="cancel")
+    assert (snapshot.status, snapshot.channel_status, snapshot.notes) == (read, status, ())
     assert snapshot.held_until == (None if held_minutes is None else NOW + timedelta(minutes=held_minutes))
     assert counts(snapshot.lines[0]) == counted
     assert (snapshot.placed_at, snapshot.modified_at, snapshot.read_at) == (
@@ -104,13 +104,13 @@ def test_every_status_says_what_becomes_of_the_units(
 
 
 def test_a_shop_that_never_gives_up_on_unpaid_orders_keeps_them_held() -> None:
-    snapshot, _ = tell({"status": "pending"}, pending_minutes=None)
+    snapshot = tell({"status": "pending"}, pending_minutes=None)
     assert snapshot.held_until is None
 
 
 def test_a_completed_order_in_the_trash_was_tidied_away_not_cancelled() -> None:
     changes = {"status": "trash", "date_completed_gmt": "2026-11-11T10:40:00"}
-    snapshot, _ = tell(changes, trashed="cancel")
+    snapshot = tell(changes, trashed="cancel")
     assert counts(snapshot.lines[0]) == (3, 0, 3, 0)
 
 
@@ -165,34 +165,34 @@ def test_a_refund_moves_units_once_and_only_where_they_went(
     """Lessons B1, C5, C8: every path nets to what is on the shelf; WooCommerce writes refunded quantities negative."""
     for one in refunds:
         one["line_items"][0]["quantity"] = sign * abs(one["line_items"][0]["quantity"])
-    snapshot, problems = tell(changes, refunds, refund_restock=restock)
-    assert (counts(snapshot.lines[0]), problems) == (counted, ())
+    snapshot = tell(changes, refunds, refund_restock=restock)
+    assert (counts(snapshot.lines[0]), snapshot.notes) == (counted, ())
 
 
 def test_a_line_deleted_after_its_refund_restocks_nothing_twice() -> None:
     """Lesson C1: the refund names a line that is gone; another line of the same product is not its heir."""
     other = ORDER_ROW["line_items"][0] | {"id": 2}
-    snapshot, problems = tell({"line_items": [other]}, [refund(-1, of=1)])
+    snapshot = tell({"line_items": [other]}, [refund(-1, of=1)])
     assert [counts(line) for line in snapshot.lines] == [(3, 0, 0, 0)]
-    assert problems == ()
+    assert snapshot.notes == ()
 
 
 def test_a_refund_that_names_no_line_is_matched_by_product_over_all_its_lines() -> None:
     second = ORDER_ROW["line_items"][0] | {"id": 2, "quantity": 2}
     both = {"line_items": [ORDER_ROW["line_items"][0], second]}
-    snapshot, problems = tell(both, [refund(-4, of=None)])
+    snapshot = tell(both, [refund(-4, of=None)])
     assert [counts(line) for line in snapshot.lines] == [(3, 3, 0, 0), (2, 1, 0, 0)]
-    assert problems == ()
+    assert snapshot.notes == ()
 
 
 def test_more_refunded_than_ordered_is_clamped_and_told() -> None:
-    snapshot, problems = tell({}, [refund(-5)])
+    snapshot = tell({}, [refund(-5)])
     assert counts(snapshot.lines[0]) == (3, 3, 0, 0)
-    assert problems == ("refund 800 has 2 units more of line 1 than were ordered",)
+    assert snapshot.notes == ("refund 800 has 2 units more of line 1 than were ordered",)
 
 
 def test_a_refund_that_the_order_no_longer_mentions_counts_nothing() -> None:
-    snapshot, _ = tell({"refunds": []}, [refund(-1)])
+    snapshot = tell({"refunds": []}, [refund(-1)])
     assert counts(snapshot.lines[0]) == (3, 0, 0, 0)
 
 
@@ -210,7 +210,7 @@ def test_a_line_names_its_sku_and_listing_as_far_as_the_shop_knows_them(
     row: Json, sku: str | None, listing_id: str | None
 ) -> None:
     """Lesson C6: the line and listing ids stay when a SKU is renamed."""
-    snapshot, _ = tell({"line_items": [{"id": 5, "quantity": 1, **row}]})
+    snapshot = tell({"line_items": [{"id": 5, "quantity": 1, **row}]})
     line = snapshot.lines[0]
     assert (line.line_id, line.sku, line.listing_id) == ("5", sku, listing_id)
 
@@ -266,7 +266,7 @@ def test_the_counts_of_a_line_never_contradict_each_other(
     changes = lines(quantity, **notes) | {"status": status}
     if completed:
         changes["date_completed_gmt"] = "2026-11-11T10:40:00"
-    snapshot, _ = tell(changes, refunds, refund_restock=restock)
+    snapshot = tell(changes, refunds, refund_restock=restock)
     line = snapshot.lines[0]
     assert check_snapshot(snapshot) is None
     assert line.ordered == quantity

@@ -8,7 +8,7 @@ import msgspec
 
 from engine.domain.audit.narrate import narrate
 from engine.domain.audit.timetravel import PastBook
-from engine.domain.events import AccountPaused, AccountResumed, Event, OrderRecorded, PushSettled
+from engine.domain.events import AccountPaused, AccountResumed, Event, OrderRecorded, PushSettled, StockConfirmed
 from engine.domain.stock.book import Book
 from engine.domain.units import DIRECT, AccountId, Instant, OrderId, Sku
 
@@ -114,6 +114,8 @@ class History:
             order = event.snapshot
             self._status[order.account, order.order_id] = order.channel_status or str(order.status)
             return
+        if isinstance(event, StockConfirmed):
+            event = self._past.row_of(event) or event
         if self._past.apply(event):
             before, self._figures = self._figures, _figures(self._past.book)
             delta = self._figures[0] - before[0]

@@ -13,7 +13,9 @@ import msgspec
 
 from engine.domain.events import Part
 from engine.domain.stock.book import Book, units_of
+from engine.domain.stock.places import ONE_POOL, Pools
 from engine.domain.stock.records import DemandKey
+from engine.domain.stock.shortage import find_shortages
 from engine.domain.units import AccountId, HoldId, ListingId, LocationId, OrderId, Sku
 
 LATE: Final = timedelta(seconds=60)
@@ -52,7 +54,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     law: str
     sku: Sku
     location: LocationId | None = None
-    """None: it is about the SKU as a whole."""
+    """None: it is about the SKU as a whole, or about all locations that stand in for one another."""
     expected: int
     found: int
     detail: str = ""
@@ -66,6 +68,8 @@ class Around(NamedTuple):
     knows_hold: Callable[[HoldId], bool]
     line_of: Callable[[Sku, DemandKey], "LineKnown | None"]
     """None: what is known of the order is just being decided, or the line is no order's."""
+    pools: Pools = ONE_POOL
+    """Which locations stand in for one another."""
 
 
 class LineKnown(NamedTuple):
@@ -76,21 +80,23 @@ class LineKnown(NamedTuple):
     """By the newest snapshot; None: it does not say, or its time to pay is over."""
 
 
-def check_book(book: Book, *, settled: bool = True) -> Iterator[Violation]:
+def check_book(book: Book, pools: Pools = ONE_POOL, *, settled: bool = True) -> Iterator[Violation]:
     """Check every law that one book can break by itself. O(holds and order lines of the SKU).
 
     Args:
         book: as it is between two decisions.
+        pools: which locations stand in for one another.
         settled: False: in the middle of one, where the incident may still be to follow.
     """
     yield from _check_sums(book)
     yield from _check_signs(book)
     if not settled:
         return
-    shortage = book.shortage
-    incident = book.oversell.open_units if book.oversell is not None else 0
-    if shortage != incident:
-        yield Violation(law=SHORTAGE, sku=book.sku, expected=shortage, found=incident)
+    short, incidents = find_shortages(book, pools), book.records.oversells
+    for pool in dict.fromkeys((*short, *incidents)):
+        units, incident = short.get(pool, 0), incidents[pool].open_units if pool in incidents else 0
+        if units != incident:
+            yield Violation(law=SHORTAGE, sku=book.sku, location=pool, expected=units, found=incident)
 
 
 def check_around(book: Book, around: Around) -> Iterator[Violation]:

@@ -24,7 +24,12 @@ from engine.domain.events import (
     HoldExpired,
     HoldRefused,
     HoldReleased,
+    ImportAdvanced,
+    ImportDecided,
+    ImportStaged,
     ItemDescribed,
+    LetterKept,
+    LetterSettled,
     ListingDropped,
     ListingMapped,
     Movement,
@@ -44,6 +49,8 @@ from engine.domain.events import (
     SkuRenamed,
     SkuRetired,
     SkuRevived,
+    SnapshotFused,
+    StockConfirmed,
     UnitsHeld,
     ViolationCleared,
     ViolationFound,
@@ -51,6 +58,7 @@ from engine.domain.events import (
     WebhookStored,
 )
 from engine.domain.stock.book import units_of
+from engine.domain.units import LocationId
 
 
 def narrate(event: Event) -> str:
@@ -70,6 +78,12 @@ def narrate(event: Event) -> str:
             return f"webhook {key} of {account} came in"
         case WebhookHandled(account=account, delivery_key=key, outcome=outcome):
             return f"webhook {key} of {account} was handled: {outcome}"
+        case LetterKept(account=account, order_id=None, reason=reason):
+            return f"a webhook of {account} was not understood and is kept: {reason}"
+        case LetterKept(account=account, order_id=order, reason=reason):
+            return f"order {order} of {account} was not understood and is kept: {reason}"
+        case LetterSettled(account=account, letter_id=letter, outcome=outcome, by=by):
+            return f"letter {letter} of {account} was {outcome}" + (f" by {by}" if by else "")
         case OrdersCaughtUp(account=account, through_at=through_at):
             return f"every order of {account} up to {through_at:%Y-%m-%d %H:%M:%S} UTC is known"
         case ItemDescribed():
@@ -86,8 +100,19 @@ def narrate(event: Event) -> str:
             return f"rules version {version} holds{came}" + (f": {note}" if note else "")
         case CampaignSet() | CampaignEnded() | CampaignReturned():
             return _narrate_campaign(event)
+        case StockConfirmed(source=source, location=location, rows=rows, as_of=as_of):
+            skus = f"{len(rows)} SKU{'' if len(rows) == 1 else 's'}"
+            return f"{source} has of {skus} at {location} what the books had as of {as_of:%Y-%m-%d %H:%M:%S} UTC"
+        case SnapshotFused(source=source, location=location, rows=rows, falling=falling, key=key):
+            return f"snapshot {key} of {source} at {location} was refused: {falling} of {rows} rows would fall to zero"
         case BooksCompared(part=part):
             return f"books were compared with the journal, part {part}"
+        case ImportStaged(number=number, piece=piece):
+            return f"piece {piece} of import {number} was kept for later"
+        case ImportDecided(number=number, pieces=pieces):
+            return f"import {number} was decided, {pieces} more piece{'' if pieces == 1 else 's'} of it to come"
+        case ImportAdvanced(number=number, applied=applied):
+            return f"piece {applied} of import {number} was done"
         case _:
             assert_never(event)
 
@@ -118,8 +143,8 @@ def narrate_book(event: BookEvent) -> str:
             return f"order {order} of {account}, line {line}: not paid in time, its units are free"
         case OversellRecorded():
             return _narrate_oversell(event)
-        case OversellCleared():
-            return "all that was promised can be kept again"
+        case OversellCleared(location=location):
+            return "all that was promised can be kept again" + _at(location)
         case RecipeSet(version=version, components=components, together=together):
             if not components:
                 return f"it is no bundle any more (version {version})"
@@ -192,7 +217,8 @@ def _narrate_demand(event: DemandSet) -> str:
         if parts
     ]
     stands = ", ".join(levels) if levels else "nothing is owed"
-    return f"order {event.order_id} of {event.account}, line {event.line_id}: {stands}"
+    moved = ", moved there by hand" if event.by or event.reason or event.reference else ""
+    return f"order {event.order_id} of {event.account}, line {event.line_id}: {stands}{moved}"
 
 
 def _narrate_campaign(event: CampaignEvent) -> str:
@@ -202,15 +228,21 @@ def _narrate_campaign(event: CampaignEvent) -> str:
             return f"{quota} are set aside for campaign {event.key} of {account}, {period}"
         case CampaignEnded(note=note):
             return f"campaign {event.key} was ended before its time" + (f": {note}" if note else "")
-        case CampaignReturned(sold=sold, remainder=remainder):
-            return f"campaign {event.key} is over: {sold} sold, {remainder} belong to everybody again"
+        case CampaignReturned(sold=sold, remainder=remainder, by=by, note=note):
+            said = f", by hand{f': {note}' if note else ''}" if by or note else ""
+            return f"campaign {event.key} is over: {sold} sold, {remainder} belong to everybody again{said}"
         case _:
             assert_never(event)
 
 
 def _narrate_oversell(event: OversellRecorded) -> str:
+    where = _at(event.location)
     if event.units == 0:
-        return f"still {event.open_units} more promised than there is"
+        return f"still {event.open_units} more promised than there is{where}"
     whose = f" by order {event.order_id} of {event.account}" if event.order_id is not None else ""
     why = f"{event.cause}: {event.detail}" if event.detail else event.cause
-    return f"oversold by {event.units}{whose} ({why}); {event.open_units} more promised than there is"
+    return f"oversold by {event.units}{whose} ({why}); {event.open_units} more promised than there is{where}"
+
+
+def _at(location: LocationId | None) -> str:
+    return "" if location is None else f" at {location}"

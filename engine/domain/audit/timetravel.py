@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Final, get_args
 
-from engine.domain.events import BookEvent, Event, RecipeSet, RulesSet, SkuAdded
+from engine.domain.events import BookEvent, Event, RecipeSet, RulesSet, SkuAdded, StockConfirmed, StockObserved
 from engine.domain.stock.book import Book
 from engine.domain.stock.ledger import Ledger
+from engine.domain.stock.snapshots import read_row
 from engine.domain.units import Sku
 
 BOOK_EVENTS: Final = frozenset(get_args(BookEvent))
@@ -35,6 +36,13 @@ class PastBook:
         self._ledger.apply(event)  # type: ignore[arg-type]  # one of BOOK_EVENTS
         self._ledger.forget(event.at)
         return True
+
+    def row_of(self, event: StockConfirmed) -> StockObserved | None:
+        """Return what an event of many SKUs says of this one, as it stands in its book; None: nothing."""
+        quantity = next((units for sku, units in event.rows if sku == self.sku), None)
+        if self.book is None or quantity is None:
+            return None
+        return read_row(event, self.sku, quantity, self.book.on_hand_at(event.location))
 
     def lapse(self, now: datetime) -> None:
         """Let the clock run on to an instant: what had run out by then was over, whenever that was noted."""
@@ -66,7 +74,8 @@ class Moment:
             return False
         if isinstance(event, RulesSet):
             self.rules_version = event.version
-        if not self._past.apply(event):
+        told = self._past.row_of(event) if isinstance(event, StockConfirmed) else event
+        if told is None or not self._past.apply(told):
             return False
         if isinstance(event, RecipeSet):
             self.recipe = event if event.components else None

@@ -23,12 +23,14 @@ from engine.domain.commands.movements import (
     LoseTransfer,
     Moved,
     Observe,
+    Observed,
     OpenStock,
     OrderPurchase,
     Receive,
     ReceiveTransfer,
     Return,
     SendTransfer,
+    TakeSnapshot,
 )
 from engine.domain.commands.orders import DemandLevel, Reallocate, RecordOrder
 
@@ -45,14 +47,14 @@ Command = (
     | Return
     | ChangeState
     | Count
-    | Observe
+    | TakeSnapshot
     | OrderPurchase
     | EndPurchase
     | SendTransfer
     | ReceiveTransfer
     | LoseTransfer
 )
-Answer = Granted | Committed | Released | Moved | Done | Refusal
+Answer = Granted | Committed | Released | Moved | Observed | Done | Refusal
 
 __all__ = [
     "AddSku",
@@ -71,6 +73,7 @@ __all__ = [
     "LoseTransfer",
     "Moved",
     "Observe",
+    "Observed",
     "OpenStock",
     "OrderPurchase",
     "PlaceHold",
@@ -83,5 +86,6 @@ __all__ = [
     "Released",
     "Return",
     "SendTransfer",
+    "TakeSnapshot",
     "sum_lines",
 ]

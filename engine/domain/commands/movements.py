@@ -6,6 +6,7 @@ other content it is a CONFLICT.
 
 from datetime import datetime
 
+from engine.domain.commands.answers import Refusal
 from engine.domain.commands.base import Message
 from engine.domain.events import Movement, Part
 from engine.domain.states import State
@@ -102,7 +103,7 @@ class Count(Message, frozen=True, kw_only=True, gc=False):
 
 
 class Observe(Message, frozen=True, kw_only=True, gc=False):
-    """Tell what a partner says it has of ours."""
+    """One row of a partner's snapshot: what it says it has of ours."""
 
     key: Key
     sku: Sku
@@ -113,6 +114,17 @@ class Observe(Message, frozen=True, kw_only=True, gc=False):
     nets_open_orders: bool
     by: str = ""
     reference: str = ""
+
+
+class TakeSnapshot(Message, frozen=True, kw_only=True, gc=False):
+    """Take in rows of one partner's snapshot: equal in all but SKU and quantity. Each has a verdict of its own."""
+
+    rows: tuple[Observe, ...]
+
+    @property
+    def skus(self) -> tuple[Sku, ...]:
+        """SKUs of the rows, sorted."""
+        return tuple(sorted({row.sku for row in self.rows}))
 
 
 class OrderPurchase(Message, frozen=True, kw_only=True, gc=False):
@@ -188,3 +200,9 @@ class Moved(Message, frozen=True, kw_only=True, gc=False):
     """What was recorded, now or the first time it was asked: one event per SKU, in SKU order."""
 
     movements: tuple[Movement, ...]
+
+
+class Observed(Message, frozen=True, kw_only=True, gc=False):
+    """What became of a snapshot's rows, in their order."""
+
+    verdicts: tuple[Moved | Refusal, ...]

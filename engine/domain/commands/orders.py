@@ -28,6 +28,9 @@ class Reallocate(Message, frozen=True, kw_only=True, gc=False):
     line_id: LineId
     sku: Sku
     location: LocationId
+    reason: str = ""
+    by: str = ""
+    reference: str = ""
 
 
 class RecordOrder(Message, frozen=True, kw_only=True, gc=False):

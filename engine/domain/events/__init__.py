@@ -34,7 +34,9 @@ from engine.domain.events.channels import (
     PushSettled,
     PushVerified,
 )
+from engine.domain.events.imports import ImportAdvanced, ImportDecided, ImportEvent, ImportStaged
 from engine.domain.events.laws import BooksCompared, LawEvent, ViolationCleared, ViolationFound
+from engine.domain.events.letters import LetterEvent, LetterKept, LetterSettled
 from engine.domain.events.movements import (
     Movement,
     PurchaseOrdered,
@@ -59,6 +61,7 @@ from engine.domain.events.orders import (
 )
 from engine.domain.events.recipes import RecipeSet
 from engine.domain.events.rules import RuleEvent, RulesSet
+from engine.domain.events.snapshots import SnapshotEvent, SnapshotFused, StockConfirmed
 from engine.domain.events.stock import (
     BookEvent,
     DemandLapsed,
@@ -77,6 +80,7 @@ Event = (
     BookEvent
     | OrderEvent
     | IntakeEvent
+    | LetterEvent
     | PushEvent
     | CatalogueEvent
     | AlertEvent
@@ -84,7 +88,12 @@ Event = (
     | LawEvent
     | RuleEvent
     | CampaignEvent
+    | SnapshotEvent
+    | ImportEvent
 )
+
+DecidedEvent = BookEvent | OrderRecorded | StockConfirmed
+"""What a command or the clock brings forth in a shard."""
 
 __all__ = [
     "AccountPaused",
@@ -103,6 +112,7 @@ __all__ = [
     "CampaignReturned",
     "CampaignSet",
     "CatalogueEvent",
+    "DecidedEvent",
     "DeliveryEvent",
     "DemandLapsed",
     "DemandSet",
@@ -112,9 +122,16 @@ __all__ = [
     "HoldExpired",
     "HoldRefused",
     "HoldReleased",
+    "ImportAdvanced",
+    "ImportDecided",
+    "ImportEvent",
+    "ImportStaged",
     "IntakeEvent",
     "ItemDescribed",
     "LawEvent",
+    "LetterEvent",
+    "LetterKept",
+    "LetterSettled",
     "Line",
     "ListingDropped",
     "ListingMapped",
@@ -139,8 +156,11 @@ __all__ = [
     "SkuRenamed",
     "SkuRetired",
     "SkuRevived",
+    "SnapshotEvent",
+    "SnapshotFused",
     "StateChanged",
     "StockAdjusted",
+    "StockConfirmed",
     "StockCounted",
     "StockObserved",
     "StockReceived",

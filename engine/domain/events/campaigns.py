@@ -47,6 +47,9 @@ class CampaignReturned(BaseEvent, frozen=True, kw_only=True, tag="campaign_retur
     remainder: Units
     shown: int | None = None
     """What the channel was read to show after the end; None: it was not, and the return window has passed."""
+    by: str = ""
+    """Who said that the channel gave it back; empty: nobody had to."""
+    note: str = ""
 
 
 CampaignEvent = CampaignSet | CampaignEnded | CampaignReturned

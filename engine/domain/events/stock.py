@@ -99,6 +99,10 @@ class DemandSet(BaseEvent, frozen=True, kw_only=True, tag="demand_set", gc=False
     """Said by the channel to be on the shelf again, beyond what came back physically (`StockReturned`)."""
     bound: bool = False
     """Its open units are owed from this place and no other: a buyer picks them up there."""
+    by: str = ""
+    """Who moved its open units to where they are owed from now; empty here and below: no person did, an order told."""
+    reason: str = ""
+    reference: str = ""
 
 
 class DemandLapsed(BaseEvent, frozen=True, kw_only=True, tag="demand_lapsed", gc=False):
@@ -122,12 +126,19 @@ class OversellRecorded(BaseEvent, frozen=True, kw_only=True, tag="oversell_recor
     order_id: OrderId | None
     cause: str
     detail: str = ""
+    location: LocationId | None = None
+    """The location that is short and that no other makes good; None: those that stand in for one another.
+
+    Journals of before this was told apart have none: they speak of all locations.
+    """
 
 
 class OversellCleared(BaseEvent, frozen=True, kw_only=True, tag="oversell_cleared", gc=False):
     """All that is promised can be kept again."""
 
     sku: Sku
+    location: LocationId | None = None
+    """Whose incident it ends, as in `OversellRecorded`."""
 
 
 BookEvent = (

@@ -10,6 +10,7 @@ from engine.domain.events.campaigns import Lock
 from engine.domain.offers.campaigns import Campaign
 from engine.domain.units import UNITS_MAX, Key, ListingId
 from ops.node import Node
+from ops.sizes import RETURN_HOURS_MAX
 from ops.socket import arguments as read
 from ops.socket.command import Arguments
 from ops.socket.options import Options, instant, options, text, who
@@ -17,13 +18,12 @@ from ops.socket.resp import ErrorReply
 from ops.socket.session import Reply, Session
 from ops.socket.views.rules import campaign_view
 
-_RETURN_HOURS_MAX: Final = 24 * 90
 _SET: Final = {"FROM": 1, "TO": 1, "LOCK": 1, "LISTING": 1, "RETURN": 1, "NOTE": 1, "BY": 1}
 _LOCKS: Final[Sequence[Lock]] = get_args(Lock)
 _SYNTAX: Final = (
     "CAMPAIGN SET <key> <account> <sku> <quota> FROM <instant> TO <instant> [LOCK open|increase_only|closed]"
     " [LISTING <listing>] [RETURN <hours>] [NOTE <text>] [BY <who>]"
-    " | CAMPAIGN END <key> [NOTE <text>] [BY <who>] | CAMPAIGN GET <key> | CAMPAIGN LIST [OPEN|ALL] [LIMIT <n>]"
+    " | CAMPAIGN END|RETURN <key> [NOTE <text>] [BY <who>] | CAMPAIGN GET <key> | CAMPAIGN LIST [OPEN|ALL] [LIMIT <n>]"
 )
 
 
@@ -34,14 +34,11 @@ async def campaign(node: Node, session: Session, arguments: Arguments, reply: Re
             terms = _terms(node, session, arguments)
             _check_journal(node)
             _answer(node, await node.offers.set_campaign(terms), reply)
-        case b"END" if len(arguments) >= 3:
+        case (b"END" | b"RETURN") as action if len(arguments) >= 3:
             found = options(arguments, 3, {"NOTE": 1, "BY": 1})
+            act = node.offers.end_campaign if action == b"END" else node.offers.return_campaign
             _check_journal(node)
-            _answer(
-                node,
-                await node.offers.end_campaign(_key(arguments[2]), who(found, session), text(found, "NOTE")),
-                reply,
-            )
+            _answer(node, await act(_key(arguments[2]), who(found, session), text(found, "NOTE")), reply)
         case b"GET" if len(arguments) == 3:
             known = node.offers.campaigns.get(_key(arguments[2]))
             _answer(node, known or Refusal(code="NOSUCHCAMPAIGN", text=f"campaign={_key(arguments[2])}"), reply)
@@ -93,7 +90,7 @@ def _lock(found: Options) -> Lock:
 def _hours(found: Options) -> float:
     if "RETURN" not in found:
         return 24.0
-    return float(read.integer("return", found["RETURN"][0], minimum=0, maximum=_RETURN_HOURS_MAX))
+    return float(read.integer("return", found["RETURN"][0], minimum=0, maximum=RETURN_HOURS_MAX))
 
 
 def _key(argument: bytes) -> Key:

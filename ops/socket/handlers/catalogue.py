@@ -7,12 +7,13 @@ import msgspec
 import trio
 
 from engine.domain.catalogue.catalogue import Item, search
+from engine.domain.catalogue.importing_rows import SkuRow
 from engine.domain.catalogue.items import Patch
 from engine.domain.commands import Refusal
 from engine.domain.events import SkuMerged, SkuRenamed, SkuRetired, SkuRevived
 from engine.domain.units import Sku
 from ops.exporter import KINDS, PAGE_SKUS_MAX, read_cursor
-from ops.importer import SkuRow, Staged
+from ops.importer import Staged
 from ops.node import Node
 from ops.socket import arguments as read
 from ops.socket.command import Arguments
@@ -25,7 +26,7 @@ ITEM_SYNTAX: Final = (
     "GET sku|barcode | SET sku json [BY who] | RENAME sku new [BY who] | MERGE sku into [BY who] | "
     "RETIRE|REVIVE sku [BY who] | FIND text [LIMIT n] | LIST [CURSOR cursor] [LIMIT n]"
 )
-IMPORT_SYNTAX: Final = "STAGE import-id json | CHECK import-id [ROWS n] | APPLY|DROP import-id"
+IMPORT_SYNTAX: Final = "STAGE import-id json | CHECK import-id [ROWS n] | APPLY|DROP import-id | STATUS"
 EXPORT_SYNTAX: Final = f"{'|'.join(KINDS)} [CURSOR cursor] [LIMIT n]"
 
 _PATCH: Final = msgspec.json.Decoder(Patch)
@@ -129,6 +130,11 @@ def _cursor(options: Mapping[bytes, bytes]) -> int:
 async def import_rows(node: Node, session: Session, arguments: Arguments, reply: Reply) -> None:
     """IMPORT."""
     action = arguments[1].upper()
+    if action == b"STATUS" and len(arguments) == 2:
+        reply.give({"pieces": node.applier.pieces, "pieces_left": node.applier.pieces_left})
+        return
+    if len(arguments) == 2:
+        raise ErrorReply("ERR", f"IMPORT {IMPORT_SYNTAX}")
     import_id = read.identifier("import-id", arguments[2])
     if action == b"STAGE" and len(arguments) == 4:
         staged = sum(each.bytes for each in session.staged.values())

@@ -22,6 +22,7 @@ _RECEIVE: Final = {"PO": 1, **WHO}
 _RETURN: Final = {"INTO": 1, "ORDER": 2, "LINE": 1, "REASON": 1, **WHO}
 _INSPECT: Final = {"FROM": 1, "REASON": 1, **WHO}
 _COUNT: Final = {"AT": 1, "BLIND": 0, **WHO}
+_REALLOCATE: Final = {"REASON": 1, **WHO}
 
 OUTCOMES: Final = {
     b"RESTOCK": (State.SELLABLE, State.QUALITY_HOLD),
@@ -182,8 +183,9 @@ def _blindly(answer: object) -> object:
     return blind_view(answer.movements) if isinstance(answer, Moved) else answer
 
 
-def reallocate(node: Node, _session: Session, arguments: Arguments, reply: Reply) -> Awaitable[None] | None:
+def reallocate(node: Node, session: Session, arguments: Arguments, reply: Reply) -> Awaitable[None] | None:
     """REALLOCATE."""
+    found = options.options(arguments, 6, _REALLOCATE)
     account, order_id = read.account_id(arguments[1]), read.order_id(arguments[2])
     node.names.check_account(account)
     if (account, order_id) not in node.desk.orders:
@@ -194,6 +196,9 @@ def reallocate(node: Node, _session: Session, arguments: Arguments, reply: Reply
         line_id=options.line_id(arguments[3]),
         sku=read.sku(arguments[4]),
         location=node.names.location(read.location_id(arguments[5])),
+        reason=options.text(found, "REASON"),
+        by=options.who(found, session),
+        reference=options.text(found, "REF"),
     )
 
     def show(answer: object) -> object:

@@ -1,10 +1,12 @@
 """Rules of what accounts may show: RULES."""
 
+from itertools import islice
+
 import msgspec
 
 from engine.domain.offers.rules import RuleBook
 from ops.node import Node
-from ops.preview import preview
+from ops.preview import NOTES_MAX, preview
 from ops.socket import arguments as read
 from ops.socket.command import Arguments
 from ops.socket.options import options, text, who
@@ -64,7 +66,7 @@ async def _set(node: Node, session: Session, arguments: Arguments, reply: Reply)
         raise ErrorReply("STALLED", f"the journal cannot be written: {node.journal.stalled}")
     # the same book once more is the same version: a caller that lost the answer may ask again
     made = now if book == now.book else await node.offers.set(book, by=by, note=note)
-    reply.give(version_view(made))
+    reply.give({**version_view(made), "notes": list(islice(node.offers.notes(book), NOTES_MAX))})
 
 
 def _book(node: Node, argument: bytes) -> RuleBook:

@@ -2,7 +2,7 @@
 
 import structlog
 
-from engine.actors.scanner import ScanBusy
+from engine.actors.scanreport import ScanBusy
 from engine.domain.errors import JournalUnavailable, StoreCorrupt
 from ops.node import Node
 from ops.socket import arguments as read

@@ -5,18 +5,19 @@ is a broken feed until somebody says otherwise (DESIGN.md law 8, lesson I2).
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, cast
 
 import structlog
 import trio
 
-from config.schema import Stock
 from engine.actors.router import Waiter
-from engine.domain.commands import Moved, Observe, Refusal
-from engine.domain.events import StockObserved
-from engine.domain.stock.book import Book
-from engine.domain.units import Key, LocationId, Sku
+from engine.domain.commands import Moved, Observe, Observed, Refusal, TakeSnapshot
+from engine.domain.events import SnapshotFused, StockObserved
+from engine.domain.partition import shard_of
+from engine.domain.stock.snapshots import Fuse, count_falls
+from engine.domain.units import Sku
 from ops.node import Node
 from ops.sizes import SNAPSHOT_ROWS_MAX
 from ops.socket import arguments as read
@@ -31,8 +32,8 @@ log = structlog.get_logger(__name__)
 Row = tuple[Sku, int]
 View = dict[str, Any]
 
-_ROWS_PER_TURN: Final = 100
-"""Rows handed to the shards before others get their turn: a feed must not delay holds."""
+_ROWS_AT_ONCE: Final = 100
+"""Rows that a shard decides in one step, some two milliseconds, before others get their turn."""
 _OPTIONS: Final = {"AS_OF": 1, "NETS": 1, "FORCE": 0, **WHO}
 
 
@@ -48,25 +49,23 @@ async def snapshot(node: Node, session: Session, arguments: Arguments, reply: Re
     as_of = options.instant("as_of", found["AS_OF"][0], node.clock.now())
     key, by, reference = read.key(arguments[1]), options.who(found, session), options.text(found, "REF")
     _check_named_once(rows)
+    told = [
+        Observe(
+            key=key,
+            sku=sku,
+            location=location,
+            source=source,
+            quantity=quantity,
+            as_of=as_of,
+            nets_open_orders=nets,
+            by=by,
+            reference=reference,
+        )
+        for sku, quantity in rows
+    ]
     if "FORCE" not in found:
-        await _check_fuse(node, key, location, source, rows, nets=nets)
-    verdicts = await _observe(
-        node,
-        [
-            Observe(
-                key=key,
-                sku=sku,
-                location=location,
-                source=source,
-                quantity=quantity,
-                as_of=as_of,
-                nets_open_orders=nets,
-                by=by,
-                reference=reference,
-            )
-            for sku, quantity in rows
-        ],
-    )
+        await _check_fuse(node, told)
+    verdicts = await _observe(node, told)
     counts = Counter(verdict["outcome"] for verdict in verdicts)
     reply.give(
         {
@@ -88,56 +87,66 @@ def _check_named_once(rows: Sequence[Row]) -> None:
         seen.add(sku)
 
 
-async def _check_fuse(
-    node: Node, key: Key, location: LocationId, source: str, rows: Sequence[Row], *, nets: bool
-) -> None:
-    """Refuse a snapshot in which too much falls to zero.
+async def _check_fuse(node: Node, told: Sequence[Observe]) -> None:
+    """Refuse a snapshot in which too much falls to zero, and put that on record.
 
     Raises:
-        ErrorReply: FUSE.
+        ErrorReply: FUSE; or STALLED, where that cannot be recorded.
     """
     resolve = node.catalogue.codes.resolve
-    suspects = sorted({resolve(sku) for sku, quantity in rows if quantity == 0})
-    settings = node.settings.stock
-    if not _is_too_much(len(suspects), len(rows), settings):
+    suspects = sorted({resolve(row.sku) for row in told if row.quantity == 0})
+    fuse = Fuse(node.settings.stock.fuse_zero_share, node.settings.stock.fuse_zero_rows_min)
+    if not fuse.blows(len(suspects), len(told)):
         return
-    looked = Waiter()
-    await node.router.look_at(suspects, lambda books, _now: _count_falls(books, key, location, nets=nets), looked)
-    falls = await looked.wait()
-    if isinstance(falls, int) and _is_too_much(falls, len(rows), settings):
-        log.warning("snapshot.fused", location=location, source=source, falling=falls, rows=len(rows))
-        share = f"more than {settings.fuse_zero_share:.0%} and at least {settings.fuse_zero_rows_min}"
-        raise ErrorReply(
-            "FUSE",
-            f"location={location} source={source}: {falls} of {len(rows)} rows fall to zero ({share} is a broken feed"
-            " until somebody has looked); nothing was applied. If it is true, send it with FORCE",
-        )
+    first, looked = told[0], Waiter()
+    await node.router.look_at(suspects, lambda books, now: (count_falls(books, first), now), looked)
+    falls, now = cast("tuple[int, datetime]", await looked.wait())
+    if not fuse.blows(falls, len(told)):
+        return
+    if node.journal.stalled is not None:
+        raise ErrorReply("STALLED", f"the journal cannot be written: {node.journal.stalled}")
+    fused = SnapshotFused(
+        at=now,
+        key=first.key,
+        location=first.location,
+        source=first.source,
+        as_of=first.as_of,
+        rows=len(told),
+        falling=falls,
+        share_max=fuse.share_max,
+        rows_min=fuse.rows_min,
+        by=first.by,
+        reference=first.reference,
+    )
+    await node.journal.record([fused])
+    log.warning("snapshot.fused", location=fused.location, source=fused.source, falling=falls, rows=fused.rows)
+    raise ErrorReply(
+        "FUSE",
+        f"location={fused.location} source={fused.source}: {falls} of {fused.rows} rows fall to zero"
+        f" (more than {fuse.share_max:.0%} and at least {fuse.rows_min} is a broken feed until somebody has looked);"
+        " nothing was applied. If it is true, send it with FORCE",
+    )
 
 
-def _is_too_much(falls: int, rows: int, settings: Stock) -> bool:
-    return falls >= settings.fuse_zero_rows_min and falls > settings.fuse_zero_share * rows
-
-
-def _count_falls(books: Mapping[Sku, Book], key: Key, location: LocationId, *, nets: bool) -> int:
-    """Count the books that have units there which the partner says are gone; with `nets`, beyond what is owed.
-
-    A book that knows the key has taken this snapshot already: its row is answered as the first time.
-    """
-    new = [book for book in books.values() if key not in book.movements]
-    positions = [book.positions[location] for book in new if location in book.positions]
-    return sum(position.on_hand - (position.committed if nets else 0) > 0 for position in positions)
-
-
-async def _observe(node: Node, commands: Sequence[Observe]) -> list[View]:
-    """Hand each row to its SKU's owner; return the verdicts in the order of the rows."""
-    waiters: list[Waiter] = []
-    for number, command in enumerate(commands, 1):
-        waiter = Waiter()
-        waiters.append(waiter)
-        await node.router.submit(command, waiter)
-        if number % _ROWS_PER_TURN == 0:
+async def _observe(node: Node, told: Sequence[Observe]) -> list[View]:
+    """Hand the rows to their SKUs' owners; return the verdicts in the order of the rows."""
+    resolve, shards = node.catalogue.codes.resolve, len(node.shards)
+    owned: dict[int, list[int]] = {}
+    for number, row in enumerate(told):
+        owned.setdefault(shard_of(resolve(row.sku), shards), []).append(number)
+    waiters: list[tuple[Sequence[int], Waiter]] = []
+    for numbers in owned.values():
+        for start in range(0, len(numbers), _ROWS_AT_ONCE):
+            some, waiter = numbers[start : start + _ROWS_AT_ONCE], Waiter()
+            waiters.append((some, waiter))
+            await node.router.submit(TakeSnapshot(rows=tuple([told[number] for number in some])), waiter)
             await trio.lowlevel.checkpoint()
-    return [_verdict(command, await waiter.wait()) for command, waiter in zip(commands, waiters, strict=True)]
+    views: dict[int, View] = {}
+    for these, waiter in waiters:
+        answer = await waiter.wait()
+        verdicts = answer.verdicts if isinstance(answer, Observed) else (answer,) * len(these)
+        views |= {number: _verdict(told[number], verdict) for number, verdict in zip(these, verdicts, strict=True)}
+    return [views[number] for number in range(len(told))]
 
 
 def _verdict(command: Observe, answer: object) -> View:

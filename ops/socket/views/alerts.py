@@ -23,4 +23,5 @@ def alert_view(alert: Alert) -> View:
         "resolved_by": (resolved.by or None) if resolved is not None else None,
         "how": resolved.how if resolved is not None else None,
         "suppressed": raised.suppressed,
+        "suppressed_since": raised.suppressed_since,
     }

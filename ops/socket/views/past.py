@@ -1,7 +1,7 @@
 """What the socket says of offers, of a SKU as it was, and of its ledger."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,11 @@ from ops.socket.views.recipes import bundle_view
 from ops.socket.views.stock import explain_view, name_kinds
 
 View = dict[str, Any]
+
+_NOT_TOLD: Final = (
+    "What no entry of the journal says is not shown: a number that was only about to be sent, one that waited for the"
+    " channel's budget or a retry, and looks that found what was expected."
+)
 
 
 def offer_view(offer: ListingOffer, *, explained: bool) -> View:
@@ -46,6 +51,7 @@ def then_view(book: Book, then: Then, account: AccountId | None, places: Mapping
         "position": moment.position,
         "rules_version": moment.rules_version,
         "paused": [{"account": name, "reason": reason} for name, reason in listings.paused().items()],
+        "not_told": _NOT_TOLD,
     }
 
 

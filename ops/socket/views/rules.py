@@ -58,6 +58,7 @@ def campaign_view(campaign: Campaign, at: datetime) -> View:
         "ends_at": campaign.ends_at,
         "returns_at": campaign.returns_at,
         "returned_at": returned.at if returned is not None else None,
+        "returned_by": (returned.by or None) if returned is not None else None,
         "shown": returned.shown if returned is not None else None,
         "by": terms.by or None,
         "note": terms.note or None,

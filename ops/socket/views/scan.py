@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from engine.actors.scanner import Report, Scanner
+from engine.actors.scanner import Scanner
+from engine.actors.scanreport import Report
 from engine.domain.audit.laws import Violation
 from engine.domain.audit.origin import Origin, tell
 from engine.domain.events import ViolationFound
@@ -31,11 +32,16 @@ def report_view(report: Report) -> View:
 def violations_view(scanner: Scanner) -> View:
     """VIOLATIONS: what is on record and not cleared, the newest first, and how far the background is."""
     newest = list(scanner.open.values())[: -_LISTED_MAX - 1 : -1]
+    asked, last = scanner.asked, scanner.last
     return {
         "found": len(scanner.open),
         "unlisted": scanner.unlisted,
         "passed_at": scanner.passed_at,
         "books": scanner.books_checked,
+        "pass_books": scanner.pass_books,
+        "pass_of": scanner.books,
+        "asked": None if asked is None else {"sku": asked.sku, "deep": asked.deep, "began_at": asked.began_at},
+        "last": None if last is None else {"ended_at": last[0], **report_view(last[1])},
         "violations": [_open_view(event) for event in newest],
     }
 

@@ -14,7 +14,7 @@ from engine.domain.stock.book import Book, Position, units_of
 from engine.domain.stock.incidents import Incident
 from engine.domain.stock.places import Kind
 from engine.domain.units import HoldId, LocationId, OrderId, Sku
-from ops.socket.resp import OK, ErrorReply, encode
+from ops.socket.resp import OK, ErrorReply, encode, encode_instant
 from ops.socket.views.documents import expected_view
 from ops.socket.views.movements import moved_view
 
@@ -54,7 +54,8 @@ def render(answer: object, protocol: int) -> bytes:
 def granted_frame(expires_at: datetime | None, protocol: int) -> tuple[bytes, bytes]:
     """A grant up to the length of its id, and from behind the id to its lines: the same for most of a read."""
     before = b"%3\r\n$4\r\nhold\r\n$" if protocol >= 3 else b"*6\r\n$4\r\nhold\r\n$"
-    after = b"\r\n$10\r\nexpires_at\r\n%s$5\r\nlines\r\n" % encode(expires_at, protocol)
+    expires = encode(None, protocol) if expires_at is None else encode_instant(expires_at)
+    after = b"\r\n$10\r\nexpires_at\r\n%s$5\r\nlines\r\n" % expires
     return before, after
 
 
@@ -77,7 +78,11 @@ def stock_view(book: Book) -> View:
         "name": book.name,
         **{name: sum(getattr(position, name) for position in positions.values()) for name in _FIGURES},
         "atp": sum(position.atp for position in positions.values()),
-        "oversold": book.shortage,
+        "oversold": book.oversold,
+        "shortages": [
+            {"location": pool, "units": incident.open_units, "cause": incident.cause}
+            for pool, incident in book.records.oversells.items()
+        ],
         "holds": len(book.holds),
         "locations": [{"location": location, **_figures(position)} for location, position in sorted(positions.items())],
         "documents": expected_view(book),
@@ -201,6 +206,7 @@ def order_view(key: OrderKey, order: Order, demand: dict[tuple[str, Sku], Demand
                 "shipped": line.shipped,
                 "returned": line.returned,
                 "open": line.open_units,
+                "pickup": line.location,
                 "allocation": parts_view((*owed.committed, *owed.reserved)) if owed is not None else [],
                 "components": []
                 if sku is None or parts[0][0] == sku
@@ -222,6 +228,7 @@ def order_view(key: OrderKey, order: Order, demand: dict[tuple[str, Sku], Demand
                     "shipped": 0,
                     "returned": 0,
                     "open": units,
+                    "pickup": None,
                     "allocation": parts_view(owed.committed),
                     "components": [],
                 }
@@ -234,6 +241,7 @@ def order_view(key: OrderKey, order: Order, demand: dict[tuple[str, Sku], Demand
         "placed_at": snapshot.placed_at if snapshot is not None else None,
         "modified_at": snapshot.modified_at if snapshot is not None else None,
         "held_until": snapshot.held_until if snapshot is not None else None,
+        "notes": snapshot.notes if snapshot is not None else (),
         "lines": lines,
     }
 
@@ -268,6 +276,7 @@ def incident_view(incident: Incident) -> View:
     return {
         "sku": event.sku,
         "units": event.units,
+        "location": event.location,
         "account": event.account,
         "order": event.order_id,
         "cause": event.cause,

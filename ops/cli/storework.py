@@ -1,0 +1,52 @@
+"""What commands share that work on the journal's store by themselves, without a daemon."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import click
+import trio
+
+from config.schema import Settings
+from engine.domain.errors import ConfigError, StockError
+from ops.cli.errors import EXIT_REFUSED, Unusable
+from ops.cli.invocation import Invocation
+from ops.cli.present import terminal
+from ops.cli.session import load_config
+from ops.storetool import Progress
+
+T = TypeVar("T")
+
+STORE_SECRETS: Final = frozenset({"database_password"})
+"""All that these commands need to know."""
+
+
+class StoreFailed(click.ClickException):
+    """The store said no, or is not there."""
+
+    exit_code = EXIT_REFUSED
+
+
+def store_settings(invocation: Invocation) -> Settings:
+    """Read the configuration with no secret but the database's."""
+    return load_config(invocation, STORE_SECRETS).settings
+
+
+def run_on_store(work: Callable[[], Awaitable[T]]) -> T:
+    """Do the work, or end with what is wrong with the store or its settings."""
+    try:
+        return trio.run(work)
+    except ConfigError as error:
+        raise Unusable(error.problems) from error
+    except StockError as error:
+        raise StoreFailed(str(error)) from error
+
+
+def show_progress(invocation: Invocation) -> Progress:
+    """Return what shows the count on a terminal, and nowhere else."""
+    console = terminal()
+
+    def show(what: str, frames: int) -> None:
+        if console.is_terminal and not invocation.as_json:
+            click.echo(f"\r{frames} frames {what}", nl=False, err=True)
+
+    return show
