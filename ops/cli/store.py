@@ -35,7 +35,7 @@ _CLAIMS = (
 
 @click.group()
 def store() -> None:
-    """Make, check, look at and copy the store of the journal."""
+    """Make, check, copy, back up and restore the store of the journal."""
 
 
 @store.command()
