@@ -1,13 +1,12 @@
 """Campaigns over REST: what reaches the daemon, and how it comes back."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.contract.test_gateway import RunningGateway, configure, connect, problem
 from tests.fakes.daemon import FakeDaemon, Refusal
+from tests.fakes.gateway import connect, problem
 
 BODY: dict[str, Any] = {
     "account": "shop",
@@ -36,25 +35,6 @@ CAMPAIGN: dict[str, Any] = {
     "note": None,
 }
 WINDOW = "FROM 2026-11-11T00:00:00+08:00 TO 2026-11-12T00:00:00+08:00"
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeDaemon, int]]:
-    folder = tmp_path_factory.mktemp("gw")
-    with FakeDaemon(folder / "d.sock") as daemon, RunningGateway(configure(folder)) as gateway:
-        yield daemon, gateway.port
-
-
-@pytest.fixture
-def daemon(stage: tuple[FakeDaemon, int]) -> FakeDaemon:
-    stage[0].reset()
-    return stage[0]
-
-
-@pytest.fixture
-def api(stage: tuple[FakeDaemon, int], daemon: FakeDaemon) -> Iterator[httpx.Client]:
-    with connect(stage[1]) as client:
-        yield client
 
 
 def test_a_campaign_is_put_under_its_key_in_the_name_of_the_token(api: httpx.Client, daemon: FakeDaemon) -> None:

@@ -1,13 +1,12 @@
 """The catalogue over REST: what reaches the daemon, and how it comes back."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.contract.test_gateway import RunningGateway, configure, connect, problem
 from tests.fakes.daemon import NOW, FakeDaemon, Refusal
+from tests.fakes.gateway import problem
 
 SUMMARY: dict[str, Any] = {"sku": "MUG", "name": "Mug", "category": "Mugs", "barcode": None, "retired": False}
 ITEM: dict[str, Any] = {
@@ -30,25 +29,6 @@ ITEM: dict[str, Any] = {
     "images": [],
 }
 PATH = "/v1/items/a%2Fb%20%C3%BC"
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeDaemon, int]]:
-    folder = tmp_path_factory.mktemp("gw")
-    with FakeDaemon(folder / "d.sock") as daemon, RunningGateway(configure(folder)) as gateway:
-        yield daemon, gateway.port
-
-
-@pytest.fixture
-def daemon(stage: tuple[FakeDaemon, int]) -> FakeDaemon:
-    stage[0].reset()
-    return stage[0]
-
-
-@pytest.fixture
-def api(stage: tuple[FakeDaemon, int], daemon: FakeDaemon) -> Iterator[httpx.Client]:
-    with connect(stage[1]) as client:
-        yield client
 
 
 def test_an_item_is_shown_described_and_decided_about(api: httpx.Client, daemon: FakeDaemon) -> None:

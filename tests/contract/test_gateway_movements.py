@@ -1,34 +1,13 @@
 """Movements, purchase orders and transfers over REST: what reaches the daemon, and how it comes back."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
-from tests.contract.test_gateway import RunningGateway, configure, connect, problem
 from tests.fakes.daemon import FakeDaemon, Refusal
+from tests.fakes.gateway import connect, problem
 
 NINE = "2026-11-11T09:00:00+08:00"
 LINES = {"lines": [{"sku": "BY", "quantity": 2}, {"sku": "A-1", "quantity": 3}]}
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeDaemon, int]]:
-    folder = tmp_path_factory.mktemp("gw")
-    with FakeDaemon(folder / "d.sock") as daemon, RunningGateway(configure(folder)) as gateway:
-        yield daemon, gateway.port
-
-
-@pytest.fixture
-def daemon(stage: tuple[FakeDaemon, int]) -> FakeDaemon:
-    stage[0].reset()
-    return stage[0]
-
-
-@pytest.fixture
-def api(stage: tuple[FakeDaemon, int], daemon: FakeDaemon) -> Iterator[httpx.Client]:
-    with connect(stage[1]) as client:
-        yield client
 
 
 MOVED = {"sku": "A-1", "location": "main", "quantity": 2}

@@ -1,13 +1,12 @@
 """The past over REST: what reaches the daemon, over which connection, and how it comes back."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.contract.test_gateway import RunningGateway, configure, connect, problem
 from tests.fakes.daemon import FakeDaemon, Refusal
+from tests.fakes.gateway import problem
 
 NOW = "2026-11-11T12:00:00Z"
 LINE: dict[str, Any] = {
@@ -30,25 +29,6 @@ LINE: dict[str, Any] = {
     "atp": 9,
 }
 PAGE: dict[str, Any] = {"sku": "A-1", "lines": [LINE], "older": "7-1"}
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeDaemon, int]]:
-    folder = tmp_path_factory.mktemp("gw")
-    with FakeDaemon(folder / "d.sock") as daemon, RunningGateway(configure(folder)) as gateway:
-        yield daemon, gateway.port
-
-
-@pytest.fixture
-def daemon(stage: tuple[FakeDaemon, int]) -> FakeDaemon:
-    stage[0].reset()
-    return stage[0]
-
-
-@pytest.fixture
-def api(stage: tuple[FakeDaemon, int], daemon: FakeDaemon) -> Iterator[httpx.Client]:
-    with connect(stage[1]) as client:
-        yield client
 
 
 def test_a_ledger_is_read_in_pages_and_windows(api: httpx.Client, daemon: FakeDaemon) -> None:

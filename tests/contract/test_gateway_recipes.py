@@ -1,13 +1,12 @@
 """Recipes over REST: what reaches the daemon, and how it comes back."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.contract.test_gateway import RunningGateway, configure, connect, problem
 from tests.fakes.daemon import NOW, FakeDaemon, Refusal
+from tests.fakes.gateway import problem
 
 ROW: dict[str, Any] = {
     "sku": "a/b c/ü",
@@ -22,25 +21,6 @@ RECIPE: dict[str, Any] = ROW | {
     "set_at": NOW,
     "by": "all",
 }
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeDaemon, int]]:
-    folder = tmp_path_factory.mktemp("gw")
-    with FakeDaemon(folder / "d.sock") as daemon, RunningGateway(configure(folder)) as gateway:
-        yield daemon, gateway.port
-
-
-@pytest.fixture
-def daemon(stage: tuple[FakeDaemon, int]) -> FakeDaemon:
-    stage[0].reset()
-    return stage[0]
-
-
-@pytest.fixture
-def api(stage: tuple[FakeDaemon, int], daemon: FakeDaemon) -> Iterator[httpx.Client]:
-    with connect(stage[1]) as client:
-        yield client
 
 
 PATH = "/v1/recipes/a/b%20c/%C3%BC"

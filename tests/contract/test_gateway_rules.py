@@ -1,14 +1,13 @@
 """Rules over REST: what reaches the daemon, and how it comes back."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.contract.test_gateway import RunningGateway, configure, connect, problem
 from tests.fakes.daemon import NOW, FakeDaemon, Refusal
+from tests.fakes.gateway import problem
 
 BOOK: dict[str, Any] = {"default": {"buffer": 2}, "skus": {"A-1": {"quotas": {"shop": 4}}}}
 VERSION: dict[str, Any] = {"version": 3, "at": NOW, "by": "all", "note": None, "source": "command", "rules_set": 2}
@@ -25,25 +24,6 @@ PREVIEW: dict[str, Any] = {
     "notes": [],
     "rows": [{"account": "shop", "listing": "17", "sku": "A-1", "from": 2, "to": 0, "because": "buffer: 0 -> 2"}],
 }
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeDaemon, int]]:
-    folder = tmp_path_factory.mktemp("gw")
-    with FakeDaemon(folder / "d.sock") as daemon, RunningGateway(configure(folder)) as gateway:
-        yield daemon, gateway.port
-
-
-@pytest.fixture
-def daemon(stage: tuple[FakeDaemon, int]) -> FakeDaemon:
-    stage[0].reset()
-    return stage[0]
-
-
-@pytest.fixture
-def api(stage: tuple[FakeDaemon, int], daemon: FakeDaemon) -> Iterator[httpx.Client]:
-    with connect(stage[1]) as client:
-        yield client
 
 
 def test_a_book_is_shown_as_json_not_as_a_text(api: httpx.Client, daemon: FakeDaemon) -> None:

@@ -1,14 +1,13 @@
 """Scans over REST: what reaches the daemon, how it comes back, and that a long one holds up nobody."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from ops.gateway.routes import scan
-from tests.contract.test_gateway import RunningGateway, configure, connect, problem
 from tests.fakes.daemon import FakeDaemon, Refusal
+from tests.fakes.gateway import connect, problem
 
 NOW = "2026-11-11T12:00:00Z"
 VIOLATION: dict[str, Any] = {
@@ -48,25 +47,6 @@ STANDING: dict[str, Any] = {
     "last": {"ended_at": NOW, **REPORT},
     "violations": [VIOLATION | {"since": NOW, "positions": [3, 7], "origin": None}],
 }
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeDaemon, int]]:
-    folder = tmp_path_factory.mktemp("gw")
-    with FakeDaemon(folder / "d.sock") as daemon, RunningGateway(configure(folder)) as gateway:
-        yield daemon, gateway.port
-
-
-@pytest.fixture
-def daemon(stage: tuple[FakeDaemon, int]) -> FakeDaemon:
-    stage[0].reset()
-    return stage[0]
-
-
-@pytest.fixture
-def api(stage: tuple[FakeDaemon, int], daemon: FakeDaemon) -> Iterator[httpx.Client]:
-    with connect(stage[1]) as client:
-        yield client
 
 
 def test_what_does_not_add_up_is_listed_with_what_is_under_way_and_was_found_last(
