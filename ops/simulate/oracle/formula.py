@@ -1,0 +1,100 @@
+"""What a listing must show, by the documented formula: done again from scratch, for rules whose sums anybody can do.
+
+`offer = clamp(floor(share x ATP over the account's locations) - buffer - count error, floor, cap)`, in packs; the most
+particular rule that sets a term decides: SKU, then account, then default.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+Rule = Mapping[str, Any]
+Atp = Callable[[str, str], int]
+"""Of a SKU with stock at a location."""
+
+
+def expected_offer(
+    book: Mapping[str, Any],
+    account: str,
+    sku: str,
+    *,
+    places: Sequence[str],
+    pack_units: int,
+    made_of: Mapping[str, int],
+    together: bool,
+    atp: Atp,
+    now: str,
+) -> int:
+    """Return the number.
+
+    Args:
+        book: the rules in force.
+        account: whose listing it is.
+        sku: what it sells.
+        places: locations of the account.
+        pack_units: units of the SKU in one unit of the listing.
+        made_of: SKUs with stock in one unit of the SKU; itself, if it is no bundle.
+        together: whether those must lie at one location.
+        atp: what there is.
+        now: the instant, as the book writes instants.
+    """
+    rules = list(_layers(book, account, sku))
+
+    def term(name: str, otherwise: Any) -> Any:  # noqa: ANN401  # as JSON has it
+        return next((rule[name] for rule in rules if rule.get(name) is not None), otherwise)
+
+    view = term("view", "buffered")
+    if view == "regional":
+        region = next(rule for rule in rules if rule.get("view") is not None)["locations"]
+        places = [place for place in places if place in region]
+    there = _available(made_of, places, atp, together=together)
+    share = _exact(term("share", 1.0))
+    shared = there if there <= 0 else math.floor(there * share)
+    withheld = 0 if view == "real_time" else _part(rules, "buffer", shared)
+    if view != "real_time":
+        withheld = max(withheld, _window(book, account, shared, term("severity", 0.5), now))
+    withheld += _part(rules, "count_error", shared)
+    packs = (shared - withheld) // pack_units
+    if packs < term("zero_below", 0):
+        packs = 0
+    cap = term("cap", None)
+    shown = max(packs, 0)
+    return shown if cap is None else min(shown, cap)
+
+
+def _layers(book: Mapping[str, Any], account: str, sku: str) -> Iterator[Rule]:
+    yield book.get("skus", {}).get(sku, {})
+    yield book.get("accounts", {}).get(account, {})
+    yield book.get("default", {})
+
+
+def _available(made_of: Mapping[str, int], places: Sequence[str], atp: Atp, *, together: bool) -> int:
+    most = min(sum(atp(sku, place) for place in places) // units for sku, units in made_of.items())
+    if together and most > 0:
+        at_places = [max(0, min(atp(sku, place) // units for sku, units in made_of.items())) for place in places]
+        most = min(most, sum(at_places))
+    return most
+
+
+def _part(rules: Sequence[Rule], name: str, shared: int) -> int:
+    """Return fixed units or a percentage, whichever the first rule that says either says."""
+    for rule in rules:
+        if rule.get(name) is not None:
+            return int(rule[name])
+        if rule.get(f"{name}_percent") is not None:
+            return math.ceil(max(0, shared) * _exact(rule[f"{name}_percent"]) / 100)
+    return 0
+
+
+def _window(book: Mapping[str, Any], account: str, shared: int, severity: float, now: str) -> int:
+    withheld = 0
+    for window in book.get("windows", ()):
+        if window["starts_at"] <= now < window["ends_at"] and account in (window["accounts"] or [account]):
+            percent = window["percent_least"] + (window["percent_most"] - window["percent_least"]) * severity
+            withheld = max(withheld, math.ceil(max(0, shared) * _exact(round(percent, 6)) / 100))
+    return withheld
+
+
+def _exact(number: float) -> Fraction:
+    return Fraction(str(number))

@@ -1,0 +1,250 @@
+"""One run from its seed to its verdict."""
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import structlog
+import trio
+from trio.testing import MockClock
+
+from ops.clock import SteadyClock
+from ops.node import Node
+from ops.recovery import replay
+from ops.simulate.audit import Audit, repeat_all
+from ops.simulate.crowds import Post, run_crowd, run_weather
+from ops.simulate.daemon import Deaf
+from ops.simulate.opening import open_shop
+from ops.simulate.operators import Operator, run_auditor, run_clock_setter
+from ops.simulate.oracle.oracle import Problem
+from ops.simulate.plan import Plan, draw_plan
+from ops.simulate.shoppers import run_shopper
+from ops.simulate.staff import Staff
+from ops.simulate.story import Line
+from ops.simulate.world import World
+
+_CALM_SECONDS_MAX: Final = 900.0
+"""Longer than any wait of the daemon that a test of patience may meet: its listings are read anew every minute."""
+_LOOK_SECONDS: Final = 5.0
+_ROUNDS_MAX: Final = 20_000
+"""Of trio's loop at one instant; a busy one takes some dozens."""
+_TAIL_LINES: Final = 40
+
+
+class Outcome(NamedTuple):
+    """What one run came to."""
+
+    seed: int
+    seconds: float
+    """Virtual."""
+    faults: tuple[str, ...]
+    problems: tuple[str, ...]
+    tail: tuple[str, ...]
+    """The end of the story, as far as it concerns the first problem."""
+    story: str
+    """Digest of all lines."""
+    journal: str
+    """Digest of all frames."""
+    frames: int
+    counts: dict[str, int]
+    """`fault ...`, `command ...`, `answer ...`, `event ...` and how often."""
+
+
+def simulate(seed: int, *, seconds: float = 300.0, faults: str = "") -> tuple[Outcome, list[Line]]:
+    """Run one seed; the same arguments give the same outcome, byte for byte, in any process.
+
+    Raises:
+        ValueError: `faults` names none.
+    """
+    plan = draw_plan(seed, seconds=seconds, faults=faults)
+    clock = MockClock(autojump_threshold=0)
+    watch = _Watch(clock)
+    with _scheduled_by(seed), _silent():
+        return trio.run(_run, plan, watch, clock=clock, instruments=[watch])
+
+
+class _Watch(trio.abc.Instrument):
+    """Ends a run in which time stands still: somebody works, never waits, and would for ever."""
+
+    def __init__(self, clock: MockClock) -> None:
+        self.scope = trio.CancelScope()
+        self.fired = False
+        self._clock = clock
+        self._since = 0.0
+        self._rounds = 0
+
+    def before_io_wait(self, _timeout: float) -> None:
+        """Count rounds of the loop at one instant."""
+        now = self._clock.current_time()
+        self._rounds = self._rounds + 1 if now == self._since else 0
+        self._since = now
+        if self._rounds == _ROUNDS_MAX:
+            self.fired = True
+            self.scope.cancel()
+
+
+@contextmanager
+def _scheduled_by(seed: int) -> Iterator[None]:
+    """Let trio choose by the seed who goes next, and not by addresses of objects; the switch is Hypothesis' own."""
+    run = trio._core._run  # noqa: SLF001  # there is no public way
+    before, state = run._ALLOW_DETERMINISTIC_SCHEDULING, run._r.getstate()  # noqa: SLF001
+    run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]  # noqa: SLF001
+    run._r.seed(seed)  # noqa: SLF001
+    try:
+        yield
+    finally:
+        run._ALLOW_DETERMINISTIC_SCHEDULING = before  # type: ignore[misc]  # noqa: SLF001
+        run._r.setstate(state)  # noqa: SLF001
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Write no logs: the story tells what happened."""
+    known, before = structlog.is_configured(), structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        if known:
+            structlog.configure(**before)
+
+
+async def _run(plan: Plan, watch: _Watch) -> tuple[Outcome, list[Line]]:
+    async with trio.open_nursery() as nature:
+        world = World(plan, nature)
+        problems = [Problem("the run does not end: somebody waits for ever", ())]
+        with watch.scope:
+            watch.scope.deadline = plan.seconds + 3 * _CALM_SECONDS_MAX
+            problems = await _live(world)
+        if watch.fired:
+            problems = [Problem("time stands still: somebody works and never waits", ())]
+        nature.cancel_scope.cancel()
+    return _conclude(world, problems), world.story.lines
+
+
+async def _live(world: World) -> list[Problem]:
+    """Live through the run; return what is wrong at its end."""
+    host = world.host
+    async with trio.open_nursery() as machine:
+        machine.start_soon(host.run)
+        await open_shop(world)
+        async with trio.open_nursery() as trouble:
+            _start_trouble(world, trouble)
+            async with trio.open_nursery() as people:
+                _start_people(world, people)
+                await trio.sleep(world.plan.seconds)
+                world.story.tell("world", "everything is healed")
+                world.closing.set()
+                world.faults.heal()
+                world.platter.heal()
+                for market in world.markets.values():
+                    market.heal()
+            trouble.cancel_scope.cancel()
+        problems = await _wait_calm(world)
+        node = None if host.life is None else host.life.node
+        host.end()
+    if not problems and node is not None:
+        problems += await _compare_with_successor(world, node)
+    return problems
+
+
+def _start_people(world: World, people: trio.Nursery) -> None:
+    for number in range(3):
+        people.start_soon(run_shopper, world, number)
+    for number in range(2):
+        people.start_soon(Staff(world, number).run)
+    people.start_soon(Operator(world).run)
+    people.start_soon(run_auditor, world)
+    for market in world.markets.values():
+        Post(world, market)
+        people.start_soon(run_crowd, world, market)
+
+
+def _start_trouble(world: World, trouble: trio.Nursery) -> None:
+    world.faults.begin()
+    trouble.start_soon(world.host.run_crashes, 90.0)
+    trouble.start_soon(world.host.run_takeovers, 150.0)
+    trouble.start_soon(run_clock_setter, world)
+    for market in world.markets.values():
+        trouble.start_soon(run_weather, world, market)
+
+
+async def _wait_calm(world: World) -> list[Problem]:
+    """Wait until all is as it must be; return what still is not when it had time enough."""
+    till = world.till("oracle")
+    deadline, wait = trio.current_time() + _CALM_SECONDS_MAX, _LOOK_SECONDS
+    while True:
+        await trio.sleep(wait)
+        if world.oracle.problems or world.host.problems:
+            return []
+        audit = Audit(world, till)
+        late = trio.current_time() >= deadline
+        if await audit.is_calm() or late:
+            problems = await audit.run()
+            if not problems:
+                return await repeat_all(world, till)
+            if late:
+                return problems
+            wait *= 2  # a look at everything costs as much as minutes of the run
+
+
+async def _compare_with_successor(world: World, node: Node) -> list[Problem]:
+    """Replay the journal into a new daemon: it must know what the old one knew."""
+    successor = Node(
+        world.plan.settings,
+        world.platter.opened(),
+        clock=SteadyClock(system_time=world.clock.wall, monotonic=trio.current_time),
+        rng=random.Random(0),  # noqa: S311  # jitter of what never runs
+        channels=world.closed_channels(),
+        listener=Deaf(lambda: None),
+        version="simulated",
+        metrics_text=lambda: "",
+    )
+    await replay(successor, world.platter.opened())
+    live, replayed = _knowledge(node), _knowledge(successor)
+    return [
+        Problem(f"replay knows other {name} than the daemon that ran", ())
+        for name in live
+        if live[name] != replayed[name]
+    ]
+
+
+def _knowledge(node: Node) -> dict[str, Any]:
+    books = {sku: book for shard in node.shards for sku, book in shard.ledger.books.items()}
+    return {
+        "books": books,
+        "orders": node.desk.orders,
+        "holds": node.directory,
+        "documents": node.documents,
+        "recipes": node.recipes,
+        "rules": node.offers.versions.now,
+        "incidents": {sku: len(found) for sku, found in node.incidents.open.items()},
+        "listings": {
+            account.id: sorted((each.listing_id, each.sku, each.version) for each in account.pusher.listings())
+            for account in node.accounts.values()
+        },
+    }
+
+
+def _conclude(world: World, problems: list[Problem]) -> Outcome:
+    found = [*(Problem(text, ()) for text in world.host.problems), *world.oracle.problems, *problems]
+    counts = Counter({f"fault {name}": count for name, count in world.faults.fired.items()}) + world.counts
+    for frame in world.platter.frames:
+        counts.update(f"event {event['kind']}" for event in msgspec.msgpack.decode(frame.payload))
+    tail = world.story.tail(set(found[0].subjects), _TAIL_LINES) if found else []
+    return Outcome(
+        seed=world.plan.seed,
+        seconds=world.plan.seconds,
+        faults=world.plan.faults,
+        problems=tuple(problem.text for problem in found),
+        tail=tuple(map(str, tail)),
+        story=world.story.digest(),
+        journal=world.platter.digest(),
+        frames=len(world.platter.frames),
+        counts=dict(sorted(counts.items())),
+    )

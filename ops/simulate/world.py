@@ -1,0 +1,123 @@
+"""Everything of one run in one place: the daemon's machine, marketplaces, clients, and the oracle that hears of all."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from engine.domain.units import AccountId
+from engine.ports import Channel, Frame
+from ops.simulate.clocks import WorldClock
+from ops.simulate.daemon import Host, Life
+from ops.simulate.disk import Platter
+from ops.simulate.faults import Faults
+from ops.simulate.market import Market
+from ops.simulate.oracle.oracle import Oracle
+from ops.simulate.oracle.orders import Claim
+from ops.simulate.outlet import Manners, Outlet
+from ops.simulate.plan import Plan
+from ops.simulate.story import Story
+from ops.simulate.till import Till
+
+_FOUND: Final = b"count error: more shipped than on hand"
+
+
+class World:
+    """One run (`ops.simulate.market.Watcher`)."""
+
+    def __init__(self, plan: Plan, nursery: trio.Nursery) -> None:
+        """Make it. `nursery` is for what goes on whoever dies: requests on their way, writes that land late."""
+        self.plan = plan
+        self.nursery = nursery
+        self.closing = trio.Event()
+        """Set when people begin nothing new; what they have begun they bring to its end."""
+        self.counts: Counter[str] = Counter()
+        self.story = Story()
+        self.clock = WorldClock()
+        self.faults = Faults(self.rng("faults"), plan.faults)
+        self.oracle = Oracle(plan.direct, plan.places, (plan.direct, ("depot",)))
+        self.book: dict[str, Any] = {}
+        """Rules in force."""
+        self.said: dict[tuple[str, ...], str] = {}
+        """Commands that are answered the same for ever, and how they were; empty: names of SKUs in it may change."""
+        self.recipes: dict[str, dict[str, int]] = {}
+        """In force."""
+        self.platter = Platter(self.rng("disk"), self.faults, quick=plan.quick_disk)
+        self.markets = {
+            account: Market(
+                account,
+                temper,
+                clock=self.clock,
+                faults=self.faults,
+                story=self.story,
+                watcher=self,
+                rng=self.rng(account),
+                nursery=nursery,
+            )
+            for account, temper in plan.tempers.items()
+        }
+        self.platter.written = self._written
+        self.manners = {
+            account.id: Manners(account.id, account.budget, self.oracle.complain) for account in plan.settings.accounts
+        }
+        self.host = Host(
+            plan.seed,
+            plan.settings,
+            clock=self.clock,
+            platter=self.platter,
+            faults=self.faults,
+            story=self.story,
+            channels=self._open_channels,
+        )
+
+    def is_open(self) -> bool:
+        """Whether people begin something new."""
+        return not self.closing.is_set()
+
+    def rng(self, name: str) -> random.Random:
+        """Return chance for one person or thing: what others draw does not change it."""
+        return random.Random(f"{self.plan.seed}/{name}")  # noqa: S311  # the seed is all the chance there is
+
+    def till(self, who: str) -> Till:
+        """Return somebody's way to the daemon."""
+        return Till(who, self.host, self.story, self.counts, self.rng(who))
+
+    def goods(self) -> list[str]:
+        """Return every SKU with stock."""
+        return list(self.oracle.shelves)
+
+    def code_for(self, sku: str, rng: random.Random) -> str:
+        """Return one of the codes that lead to a SKU."""
+        return rng.choice([sku, *(code for code, known in self.oracle.names.items() if known == sku)])
+
+    def closed_channels(self) -> dict[AccountId, tuple[str, Channel]]:
+        """Return channels for a daemon that replays and never runs."""
+        return self._open_channels(Life(self.host, 0))
+
+    def _open_channels(self, life: Life) -> dict[AccountId, tuple[str, Channel]]:
+        return {
+            AccountId(account): (market.temper.name, Outlet(market, life, self.faults, self.manners[account]))
+            for account, market in self.markets.items()
+        }
+
+    def _written(self, frame: Frame) -> None:
+        """Tell the oracle of units that the daemon found by itself: only the journal says so."""
+        if _FOUND not in frame.payload:
+            return
+        for event in msgspec.msgpack.decode(frame.payload):
+            if event["kind"] == "stock_adjusted" and event["key"].startswith("found:"):
+                now = trio.current_time()
+                self.oracle.corrected(now, event["key"], event["sku"], event["location"], event["delta"])
+
+    # -- `ops.simulate.market.Watcher`
+
+    def order_changed(self, account: str, order: str, claims: Sequence[Claim], held_until: float | None) -> None:
+        """Pass an order's newest state on to the oracle."""
+        self.oracle.order_changed(trio.current_time(), account, order, claims, held_until)
+
+    def subject(self, account: str, listing: str) -> str:
+        """Return the SKU that a listing sells; empty: none."""
+        return self.oracle.listings.get((account, listing), ("", 1))[0]
