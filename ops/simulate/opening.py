@@ -62,13 +62,16 @@ def _rows(world: World) -> list[Json]:
 
 async def _import(till: Till, name: str, rows: list[Json]) -> None:
     """Stage and apply; rows that were staged are gone with the connection."""
+    is_staged = False
     while True:
-        staged = await till.insist(("IMPORT", "STAGE", name, msgspec.json.encode(rows).decode()), quiet=True)
-        assert staged.good, staged
+        if not is_staged:
+            staged = await till.insist(("IMPORT", "STAGE", name, msgspec.json.encode(rows).decode()), quiet=True)
+            assert staged.good, staged
         applied = await till.ask(("IMPORT", "APPLY", name))
         if applied.good:
             return
-        assert applied.lost or applied.code in AGAIN, applied
+        is_staged = applied.code in AGAIN
+        assert is_staged or applied.lost or applied.code == "BADARG", applied
         await till.wait()
 
 

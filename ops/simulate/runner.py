@@ -64,7 +64,11 @@ def simulate(seed: int, *, seconds: float = 300.0, faults: str = "") -> tuple[Ou
     clock = MockClock(autojump_threshold=0)
     watch = _Watch(clock)
     with _scheduled_by(seed), _silent():
-        return trio.run(_run, plan, watch, clock=clock, instruments=[watch])
+        try:
+            return trio.run(_run, plan, watch, clock=clock, instruments=[watch])
+        except Exception as error:
+            error.add_note(f"in the run of seed {seed}: lastunit simulate --seed {seed} --seconds {seconds:g}")
+            raise
 
 
 class _Watch(trio.abc.Instrument):

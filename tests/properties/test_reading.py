@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 import trio
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from adapters.store import reading as reading_file
 from adapters.store.memory import MemoryStore
 from adapters.store.reading import ReadingFile, open_reading
+from engine.domain.events import StockCounted
 from engine.domain.reading import rows as domain_rows
 from engine.domain.units import DIRECT
 from engine.ports import Frame
 from ops.reading import catch_up, rebuild
+from tests.fakes.books import HERE, THERE, A
 from tests.fakes.clocks import HandClock
 from tests.fakes.engine import Engine, FakeAccount
 from tests.fakes.histories import HISTORIES, Story
@@ -53,8 +54,19 @@ async def followed(folder: str, frames: list[Frame], cuts: list[int]) -> Path:
             if file.mark() is None:
                 await rebuild(MemorySource([]), file, lambda _what, _frames: None)
             await catch_up(MemorySource(frames[:length]), file, file.mark())
-            path = file.path
-    return path
+    return Path(folder) / "reading.sqlite3"
+
+
+def play(history: list[tuple[Any, ...]]) -> list[Frame]:
+    """Return the journal of a history; one with a count that expected less than nothing is passed over.
+
+    Such an event cannot be read back, by nobody: `StockCounted.expected` is a `Total`.
+    """
+    story = Story()
+    for step in history:
+        story.play(step)
+    assume(all(event.expected >= 0 for frame in story.frames for event in frame if isinstance(event, StockCounted)))
+    return frames_of(story.frames)
 
 
 @settings(max_examples=40, deadline=None)
@@ -63,10 +75,7 @@ def test_tables_agree_with_the_engine_and_following_makes_what_rebuilding_makes(
     history: list[tuple[Any, ...]], cuts: list[int]
 ) -> None:
     """Sums of the ledger are STOCK's figures, open holds are open, demand per day is the engine's."""
-    story = Story()
-    for step in history:
-        story.play(step)
-    frames = frames_of(story.frames)
+    frames = play(history)
 
     async def check() -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -144,16 +153,23 @@ class Mortal(sqlite3.Connection):
             raise Killed
 
 
+_SPREAD = [
+    ("receive", A, HERE, 5, None),
+    ("receive", A, THERE, 5, None),
+    ("order", A, 5, 2, 0, None),
+    ("order", A, 0, 0, 0, None),
+]
+"""An order line over two locations: the order of its rows must not depend on where they were remembered."""
+
+
 @settings(max_examples=15, deadline=None)
+@example(history=[("order", A, 20, 0, 0, None), *_SPREAD], lives=[1])
 @given(history=HISTORIES, lives=st.lists(st.integers(1, 60), min_size=1, max_size=6))
 def test_killed_between_any_two_writes_it_goes_on_to_the_same_tables(
     history: list[tuple[Any, ...]], lives: list[int]
 ) -> None:
     """Exactly once: rows and the position they came from are one transaction."""
-    story = Story()
-    for step in history:
-        story.play(step)
-    frames = frames_of(story.frames)
+    frames = play(history)
     connect = sqlite3.connect
 
     async def live(folder: str, statements: int) -> None:
@@ -169,9 +185,7 @@ def test_killed_between_any_two_writes_it_goes_on_to_the_same_tables(
         with tempfile.TemporaryDirectory() as folder:
             whole = dump(await rebuilt(folder, frames))
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(
-                    reading_file.sqlite3, "connect", lambda *args, **named: connect(*args, factory=Mortal, **named)
-                )
+                patch.setattr(sqlite3, "connect", lambda *args, **named: connect(*args, factory=Mortal, **named))
                 for statements in lives:
                     with suppress(Killed):
                         await live(folder, statements)
