@@ -153,7 +153,7 @@ class OfferDesk:
         projections.add((RulesSet,), lambda _position, event: self._take(event))
         projections.add((RulesSet,), lambda _position, _event: self.reoffer.request("rules"), replayed=False)
         told = (OrderRecorded, DemandSet, DemandLapsed, SkuMerged)
-        projections.add(told, lambda _position, event: self.demand.apply(event))
+        projections.add(told, lambda position, event: self.demand.apply(event, position))
         projections.add((HoldCommitted,), lambda _position, event: self._committed(event))
         projections.add(CAMPAIGN_EVENTS, lambda _position, event: self.campaigner.applied(self.campaigns.apply(event)))
         projections.add((ItemDescribed,), lambda _position, event: self._described(event.sku), replayed=False)

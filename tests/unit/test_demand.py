@@ -318,3 +318,18 @@ def test_a_line_that_turns_out_to_be_no_bundle_is_one_no_more() -> None:
     seller.sell(2)
     assert (demand.daily_sales_of_bundle(kit, (), at), demand.daily_sales(A, at)) == (0, 2)
     assert demand.rate_elsewhere(A, SHOP, at) == 0
+
+
+def test_a_merge_behind_an_order_of_a_bundle_leaves_the_bundle_its_sales() -> None:
+    """Lines that a merge moves come in a frame of their own: they are not what the order told last."""
+    demand, at, kit = Demand(), START, Sku("KIT")
+    snapshot = order(order_line("KIT", 3), account=SHOP, order_id="1")
+    line = DemandSet(at=at, sku=A, account=SHOP, order_id=OrderId("1"), line_id=LineId("1"), committed=((HERE, 6),))
+    demand.apply(OrderRecorded(at=at, snapshot=snapshot, skus=(kit,), components=(((A, 2),),)), 1)
+    demand.apply(line, 1)
+    sold = demand.daily_sales_of_bundle(kit, (), at)
+    assert sold == pytest.approx(3 / WINDOW_DAYS)
+    demand.apply(msgspec.structs.replace(line, sku=B), 2)
+    demand.apply(msgspec.structs.replace(line, committed=()), 2)
+    demand.apply(SkuMerged(at=at, sku=A, into=B), 2)
+    assert demand.daily_sales_of_bundle(kit, (), at) == sold

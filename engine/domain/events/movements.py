@@ -83,8 +83,8 @@ class StockCounted(BaseEvent, frozen=True, kw_only=True, tag="stock_counted", gc
     location: LocationId
     counted: Total
     taken_at: Instant
-    expected: Total
-    """On hand at `taken_at`, as the books had it."""
+    expected: int
+    """On hand at `taken_at`, as the books had it; negative where another count took away what had not come by then."""
     delta: int
     """`counted - expected`; what on hand changes by when the count is applied."""
     applied: bool

@@ -60,6 +60,8 @@ class Demand:
         self._lines: dict[_LineKey, _Line] = {}
         self._aging: deque[tuple[int, _LineKey]] = deque()
         """Lines by the time they were first told; the oldest are forgotten when their day leaves the window."""
+        self._position = 0
+        """Of the frame that is being told."""
         self._order: tuple[AccountId, OrderId, int] | None = None
         """The order whose lines come next, and its day..."""
         self._bundles: dict[LineId, tuple[Sku, Sequence[Line]]] = {}
@@ -69,8 +71,15 @@ class Demand:
 
     # -- what is told
 
-    def apply(self, event: OrderRecorded | DemandSet | DemandLapsed | SkuMerged) -> None:
-        """Take in what an order line claims now. Its order is told first, in the same frame."""
+    def apply(self, event: OrderRecorded | DemandSet | DemandLapsed | SkuMerged, position: int = 0) -> None:
+        """Take in what an order line claims now. Its order is told first, in the same frame.
+
+        Args:
+            event: what is durable.
+            position: of its frame: what follows in another one is not of the order that was told last.
+        """
+        if position != self._position:
+            self._position, self._order, self._bundles = position, None, {}
         match event:
             case OrderRecorded(snapshot=order, at=at):
                 self._order = order.account, order.order_id, min(order.placed_at, at).toordinal()

@@ -257,7 +257,7 @@ class Conditions:
         if abs(event.delta) * 100 <= limit * event.expected:
             self._findings.end(key)
             return
-        share = f"{event.delta * 100 / event.expected:+.1f} %" if event.expected else "where none was expected"
+        share = f"{event.delta * 100 / event.expected:+.1f} %" if event.expected > 0 else "where none was expected"
         text = f"{subject}: counted {event.counted}, expected {event.expected}: {share} (limit {limit:g} %)"
         details = (
             ("sku", event.sku),
