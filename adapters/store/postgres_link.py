@@ -17,7 +17,13 @@ _PAUSE_SECONDS: Final = 0.1
 _PAUSE_SECONDS_MAX: Final = 5.0
 _OLDEST: Final = 150_000
 """The oldest server that the tests are run with."""
-CANNOT_CONNECT: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+CANNOT_CONNECT: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a server that dies between two messages leaves a connection in no state at all
+)
 """Whatever asyncpg raises when a server is not there, does not answer, or says no."""
 
 
