@@ -18,8 +18,11 @@ TOLD_WITHIN: Final = timedelta(milliseconds=250)
 """How long a level of which there is plenty may wait. Pushers let one settle for nearly as long."""
 TOLD_MAX: Final = 128
 """Of those that have waited so many are told in one step..."""
-TOLD_PAUSE: Final = timedelta(milliseconds=5)
-"""...and the next ones so much later: holds come in between."""
+TOLD_PAUSE: Final = timedelta(milliseconds=50)
+"""...and the next ones so much later: holds come in between, and what is sold meanwhile is told once..."""
+_HURRY_FROM: Final = 20 * TOLD_MAX
+_HURRY_PAUSE: Final = timedelta(milliseconds=5)
+"""...or so much, while there are so many left that the last of them would wait longer than a second."""
 
 
 class Untold:
@@ -42,7 +45,8 @@ class Untold:
 
     def hold(self, book: Book, location: LocationId, now: datetime) -> None:
         """Note that a plain hold has just taken units at a place."""
-        if book.positions[location].atp < PLENTY_UNITS:
+        at = book.positions[location]  # its `atp` in line: this runs for every hold
+        if at.on_hand - at.committed - at.reserved - at.unavailable - at.safety_stock < PLENTY_UNITS:
             self.change(book, now)
         else:
             if not self._plenty:
@@ -75,5 +79,10 @@ class Untold:
             for _ in range(min(TOLD_MAX, len(self._telling))):
                 sku, book = self._telling.popitem()
                 taken[sku] = (book, self._telling_since)
-            self._tell_at = now + (TOLD_PAUSE if self._telling else TOLD_WITHIN)
+            self._tell_at = now + self._pause()
         return taken
+
+    def _pause(self) -> timedelta:
+        if not self._telling:
+            return TOLD_WITHIN
+        return TOLD_PAUSE if len(self._telling) <= _HURRY_FROM else _HURRY_PAUSE

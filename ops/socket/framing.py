@@ -7,7 +7,6 @@ asks the parser, which knows where it stands.
 """
 
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
@@ -22,13 +21,14 @@ _STRANGE: Final = b"%|~>"
 _UNFINISHED: Final = re.compile(rb"\*\d{0,5}\Z")
 
 
-def parse(connection: Connection, data: bytes) -> Iterator[object]:
+def parse(connection: Connection, data: bytes) -> list[object]:
     """Parse what a read brought.
 
-    Yields:
-        Commands as hiredis makes them, whatever they are; in place of one that must not be read, the `ErrorReply` with
-        which the client is to be thrown out.
+    Returns:
+        Commands as hiredis makes them, whatever they are; in place of the first one that must not be read, and of all
+        that follow it, the `ErrorReply` with which the client is to be thrown out.
     """
+    commands: list[object] = []
     reader = connection.reader
     if connection.held:
         data = connection.held + data
@@ -37,13 +37,14 @@ def parse(connection: Connection, data: bytes) -> Iterator[object]:
         for piece in pieces:
             problem = None if reader.has_data() else refusal_of(piece)
             if problem is not None:
-                yield problem
-                return
+                commands.append(problem)
+                break
             reader.feed(piece)
             while (command := reader.gets()) is not False:
-                yield command
+                commands.append(command)
     except hiredis.ProtocolError as error:
-        yield ErrorReply("ERR", f"Protocol error: {error}")
+        commands.append(ErrorReply("ERR", f"Protocol error: {error}"))
+    return commands
 
 
 def cut(data: bytes) -> tuple[list[bytes], bytes]:

@@ -3,6 +3,7 @@
 What is not that plain, or not granted, is left to the road of every command (`ops.socket.dispatch`).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,23 +13,12 @@ from engine.domain.units import DIRECT, EPOCH, Sku
 from ops.node import Node
 from ops.socket import arguments as read
 from ops.socket.resp import ErrorReply
-from ops.socket.views.stock import granted_frame, granted_line
+from ops.socket.views.stock import granted_frame, granted_part
 
-_ASKS_MAX: Final = 1 << 14
-"""Sorts of holds whose words are not read again."""
-
-
-class _Ask:
-    """All HOLDs of one SKU and quantity, and the lines of the reply to the last of them."""
-
-    __slots__ = ("lines", "owned", "parts", "protocol", "quantity")
-
-    def __init__(self, owned: Owned, quantity: int) -> None:
-        self.owned = owned
-        self.quantity = quantity
-        self.protocol = 0
-        self.parts: tuple[Part, ...] = ()
-        self.lines = b""
+_OWNED_MAX: Final = 1 << 16
+"""SKUs whose owner is not looked for again."""
+_PIECES: Final = 6
+"""Of which one reply is joined."""
 
 
 class PlainHolds:
@@ -42,56 +32,60 @@ class PlainHolds:
         self._codes = node.catalogue.codes
         self._locations = node.direct_locations
         self._seconds_max = node.limits.hold_seconds_max
-        self._asks: dict[tuple[bytes, bytes], _Ask] = {}
+        self._owned: dict[bytes, Owned] = {}
         # what the holds of a turn mostly have in common: all of this is of the last one
         self._now = EPOCH
         self._ttl = b""
         self._expires_at: datetime | None = None
         self._protocol = 0
-        self._before = self._after = b""
+        self._frame = granted_frame(None, 2)
+        self._parts: tuple[Part, ...] = ()
+        self._part = b""
 
-    def grant(self, command: object, protocol: int) -> bytes | None:
-        """Grant a command if it is such a HOLD; nobody has looked at it before.
+    def grant(self, commands: Sequence[object], protocol: int) -> tuple[int, bytes]:
+        """Grant commands up to the first that is no such HOLD or cannot be granted here; nobody has looked at them.
 
         Returns:
-            The reply, to be sent when the turn is durable. None: nothing was done.
+            How many were granted, and their replies, to be sent when the turn is durable. Nothing was done of the next.
         """
-        if type(command) is not list or len(command) != 5 or command[0] != b"HOLD":
-            return None
-        _, spelt_id, ttl, spelt_sku, spelt_quantity = command
-        try:
-            ask = self._asks.get((spelt_sku, spelt_quantity)) or self._read(spelt_sku, spelt_quantity)
-            if ttl != self._ttl or self._now is not self._turn.now:
-                self._read_ttl(ttl)
-            hold_id = read.hold_id(spelt_id)
-        except (ErrorReply, AttributeError, TypeError):  # not what they should be, or no bytes: that is told elsewhere
-            return None
-        if ask is None or (self._codes.active and self._is_renamed(ask.owned.book.sku)):
-            return None
-        held = self._turn.grant_plain(ask.owned, hold_id, ask.quantity, self._expires_at, self._locations)
-        if held is None:
-            return None
-        self.granted += 1
-        if self._protocol != protocol:
-            self._before, self._after = granted_frame(self._expires_at, protocol)
-            self._protocol = protocol
-        if ask.protocol != protocol or ask.parts is not held.parts:
-            lines = [granted_line(held.sku, location, units, protocol) for location, units in held.parts]
-            ask.lines = b"*%d\r\n%s" % (len(lines), b"".join(lines))
-            ask.parts, ask.protocol = held.parts, protocol
-        return b"%s%d\r\n%s%s%s" % (self._before, len(spelt_id), spelt_id, self._after, ask.lines)
+        pieces: list[bytes] = []  # of the replies; joined once, none is made that holds have in common
+        turn, owners = self._turn, self._owned
+        for command in commands:
+            if type(command) is not list or len(command) != 5 or command[0] != b"HOLD":
+                break
+            _, spelt_id, ttl, spelt_sku, spelt_quantity = command
+            try:
+                owned = owners.get(spelt_sku) or self._find(spelt_sku)
+                if ttl != self._ttl or self._now is not turn.now:
+                    self._read_ttl(ttl)
+                hold_id, quantity = read.hold_id(spelt_id), read.quantity(spelt_quantity)
+            except (ErrorReply, AttributeError, TypeError):  # not what they should be, or no bytes: told elsewhere
+                break
+            if owned is None or (self._codes.active and self._is_renamed(owned.book.sku)):
+                break
+            held = turn.grant_plain(owned, hold_id, quantity, self._expires_at, self._locations)
+            if held is None:
+                break
+            if self._protocol != protocol:
+                self._frame = granted_frame(self._expires_at, protocol)
+                self._protocol = protocol
+            if self._parts is not held.parts:
+                self._parts, ((location, units),) = held.parts, held.parts
+                self._part = granted_part(location, units)
+            heads, after, lines = self._frame
+            pieces += (heads[len(spelt_id)], spelt_id, after, lines[len(spelt_sku)], spelt_sku, self._part)
+        granted = len(pieces) // _PIECES
+        self.granted += granted
+        return granted, b"".join(pieces)
 
-    def _read(self, sku: bytes, quantity: bytes) -> _Ask | None:
-        """Read SKU and quantity; None: there is no such SKU yet."""
-        owned = self._turn.own(read.sku(sku), DIRECT)
-        units = read.quantity(quantity)
-        if owned is None:
-            return None
-        ask = _Ask(owned, units)
-        if len(self._asks) >= _ASKS_MAX:
-            self._asks.clear()
-        self._asks[sku, quantity] = ask
-        return ask
+    def _find(self, spelt_sku: bytes) -> Owned | None:
+        """Find a SKU and its owner; None: there is no such SKU yet."""
+        owned = self._turn.own(read.sku(spelt_sku), DIRECT)
+        if owned is not None:
+            if len(self._owned) >= _OWNED_MAX:
+                self._owned.clear()
+            self._owned[spelt_sku] = owned
+        return owned
 
     def _read_ttl(self, ttl: bytes) -> None:
         # what cannot be read raises before anything of it is noted

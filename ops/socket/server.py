@@ -10,9 +10,8 @@ import contextlib
 import os
 import selectors
 import socket as sockets
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -244,20 +243,14 @@ class CommandServer:
             return
         connection.unfinished += len(data)
         commands = parse(connection, data)
-        granted: list[bytes] = []
-        if session.authenticated and not self._draining:
-            for command in commands:
-                reply = self._plain.grant(command, session.protocol)
-                if reply is None:
-                    commands = chain((command,), commands)
-                    break
-                granted.append(reply)
-            else:
-                if granted:
-                    connection.unfinished = 0
-                    self._turn.when_durable(partial(self._answer, connection, b"".join(granted)))
-                    return
-        steps = self._handle(connection, granted, commands)
+        granted, data = 0, b""
+        if commands and session.authenticated and not self._draining:
+            granted, data = self._plain.grant(commands, session.protocol)
+            if granted == len(commands):
+                connection.unfinished = 0
+                self._turn.when_durable(partial(self._answer, connection, data))
+                return
+        steps = self._handle(connection, data, commands[granted:])
         waiting = next(steps, None)
         if waiting is not None:
             nursery.start_soon(self._walk, connection, steps, waiting)
@@ -273,20 +266,18 @@ class CommandServer:
         except OSError as error:
             self._lost(connection, error)
 
-    def _handle(
-        self, connection: Connection, granted: list[bytes], commands: Iterator[object]
-    ) -> Iterator[Awaitable[None]]:
+    def _handle(self, connection: Connection, granted: bytes, commands: Sequence[object]) -> Iterator[Awaitable[None]]:
         """Handle the rest of a read, up to handing over its last command; yields what must be awaited before going on.
 
         Args:
             connection: whose read it is.
-            granted: replies to what was granted of it in this turn.
+            granted: the replies to what was granted of it in this turn.
             commands: those that follow.
         """
         session = connection.session
         replies = Replies()
-        for reply in granted:
-            replies.add_granted(reply, self._turn)
+        if granted:
+            replies.add_granted(granted, self._turn)
         if self._draining:
             yield self._part(connection, replies, ErrorReply("SHUTTINGDOWN", "the daemon is stopping"))
             return
@@ -296,10 +287,11 @@ class CommandServer:
                 problem = command
                 break
             connection.unfinished = 0
-            granted_reply = self._plain.grant(command, session.protocol) if session.authenticated else None
-            if granted_reply is not None:
-                replies.add_granted(granted_reply, self._turn)
-                continue
+            if session.authenticated:
+                is_granted, reply = self._plain.grant((command,), session.protocol)
+                if is_granted:
+                    replies.add_granted(reply, self._turn)
+                    continue
             waiting = self._dispatcher.begin(session, command, replies.expect(session.protocol))
             if waiting is not None:
                 yield waiting

@@ -26,8 +26,8 @@ def grant_plain(
     `place_hold` decides such a hold here too, so there is one way to decide it.
 
     Args:
-        book: that of the SKU, the only one the id was ever seen with. Holds that are due have been noted already.
-        hold_id: the caller's.
+        book: that of the SKU. Holds that are due have been noted already.
+        hold_id: the caller's; no book knows it.
         quantity: units asked for.
         expires_at: None: never.
         account: whose basket it is.
@@ -37,8 +37,6 @@ def grant_plain(
     Returns:
         All that happens, or None: nothing is decided, `place_hold` must.
     """
-    if hold_id in book.holds or hold_id in book.ended or hold_id in book.refused:
-        return None
     if book.retired or book.is_bundle:
         return None
     positions = book.positions
@@ -47,8 +45,8 @@ def grant_plain(
             if position.atp < 0:  # what one place is short of must come from another
                 return None
     for location in locations:
-        found = positions.get(location)
-        if found is not None and found.atp >= quantity:
+        at = positions.get(location)  # its `atp` in line: this runs for every hold
+        if at is not None and at.on_hand - at.committed - at.reserved - at.unavailable - at.safety_stock >= quantity:
             return UnitsHeld(
                 at=now,
                 sku=book.sku,
@@ -65,11 +63,11 @@ def place_hold(books: Books, command: PlaceHold, now: datetime) -> Decision:
     lines = command.lines
     if len(lines) == 1 == len(books) and lines[0][0] in books and command.location is None and not command.wanted:
         sku, quantity = lines[0]
-        plain = grant_plain(
-            books[sku], command.hold_id, quantity, command.expires_at, command.account, command.locations, now
-        )
-        if plain is not None:
-            return Decision((plain,), _granted((plain,)))
+        book, hold_id = books[sku], command.hold_id
+        if not book.knows_hold(hold_id):
+            plain = grant_plain(book, hold_id, quantity, command.expires_at, command.account, command.locations, now)
+            if plain is not None:
+                return Decision((plain,), _granted((plain,)))
     seen = _answer_as_before(books, command)
     if seen is not None:
         return Decision((), seen)

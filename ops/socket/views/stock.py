@@ -1,9 +1,9 @@
 """What the socket says about books, orders, offers and accounts: plain maps, made from the engine's structs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from engine.actors.order_desk import OrderKey
 from engine.domain.catalogue.sold import Order, sold_lines
@@ -13,7 +13,7 @@ from engine.domain.orders import Freshness
 from engine.domain.stock.book import Book, Position, units_of
 from engine.domain.stock.incidents import Incident
 from engine.domain.stock.places import Kind
-from engine.domain.units import HoldId, LocationId, OrderId, Sku
+from engine.domain.units import ID_BYTES_MAX, HoldId, LocationId, OrderId, Sku
 from ops.socket.resp import OK, ErrorReply, encode, encode_instant
 from ops.socket.views.documents import expected_view
 from ops.socket.views.movements import moved_view
@@ -24,6 +24,11 @@ _FIGURES = (
     *("on_hand", "committed", "reserved", "unavailable", "quality_hold", "damaged", "display"),
     *("safety_stock", "incoming", "in_transit"),
 )
+_SIZES: Final = range(ID_BYTES_MAX + 1)
+_HEADS_2: Final = [b"*6\r\n$4\r\nhold\r\n$%d\r\n" % size for size in _SIZES]
+_HEADS_3: Final = [b"%%3\r\n$4\r\nhold\r\n$%d\r\n" % size for size in _SIZES]
+_LINES_2: Final = [b"*1\r\n*6\r\n$3\r\nsku\r\n$%d\r\n" % size for size in _SIZES]
+_LINES_3: Final = [b"*1\r\n%%3\r\n$3\r\nsku\r\n$%d\r\n" % size for size in _SIZES]
 _LISTED_MAX = 100
 """Open holds and order lines that EXPLAIN lists, newest first."""
 
@@ -33,9 +38,9 @@ def render(answer: object, protocol: int) -> bytes:
     match answer:
         case Granted(hold_id=hold_id, expires_at=expires_at, lines=lines):
             hold = hold_id.encode()
-            before, after = granted_frame(expires_at, protocol)
-            held = [granted_line(sku, location, units, protocol) for sku, location, units in lines]
-            return b"%s%d\r\n%s%s*%d\r\n%s" % (before, len(hold), hold, after, len(held), b"".join(held))
+            frame = granted_frame(expires_at, protocol)
+            held = [_granted_line(sku, location, units, protocol) for sku, location, units in lines]
+            return b"%s%s%s*%d\r\n%s" % (frame.heads[len(hold)], hold, frame.after, len(held), b"".join(held))
         case Refusal(code=code, text=text):
             return encode(ErrorReply(code, text), protocol)
         case Committed(hold_id=hold_id, order_id=order_id, committed_at=at):
@@ -50,18 +55,33 @@ def render(answer: object, protocol: int) -> bytes:
             return encode(answer, protocol)
 
 
+class GrantedFrame(NamedTuple):
+    """What grants with one expiry have in common."""
+
+    heads: Sequence[bytes]
+    """Up to the id, by the size of that."""
+    after: bytes
+    """From behind the id to the lines."""
+    lines: Sequence[bytes]
+    """The lines of a hold over one SKU at one place, up to the SKU, by the size of that."""
+
+
 @lru_cache(maxsize=1024)
-def granted_frame(expires_at: datetime | None, protocol: int) -> tuple[bytes, bytes]:
-    """A grant up to the length of its id, and from behind the id to its lines: the same for most of a read."""
-    before = b"%3\r\n$4\r\nhold\r\n$" if protocol >= 3 else b"*6\r\n$4\r\nhold\r\n$"
+def granted_frame(expires_at: datetime | None, protocol: int) -> GrantedFrame:
+    """Build what most replies of a read have in common."""
     expires = encode(None, protocol) if expires_at is None else encode_instant(expires_at)
-    after = b"\r\n$10\r\nexpires_at\r\n%s$5\r\nlines\r\n" % expires
-    return before, after
+    heads, lines = (_HEADS_3, _LINES_3) if protocol >= 3 else (_HEADS_2, _LINES_2)
+    return GrantedFrame(heads, b"\r\n$10\r\nexpires_at\r\n%s$5\r\nlines\r\n" % expires, lines)
 
 
 @lru_cache(maxsize=1 << 14)
-def granted_line(sku: Sku, location: LocationId, units: int, protocol: int) -> bytes:
-    """Holds of a SKU mostly ask for the same."""
+def granted_part(location: LocationId, units: int) -> bytes:
+    """Build a line of a grant from behind the SKU on, in either protocol: holds mostly ask for the same."""
+    place, quantity = encode(location, 2), encode(units, 2)
+    return b"\r\n$8\r\nlocation\r\n%s$8\r\nquantity\r\n%s" % (place, quantity)
+
+
+def _granted_line(sku: Sku, location: LocationId, units: int, protocol: int) -> bytes:
     return encode({"sku": sku, "location": location, "quantity": units}, protocol)
 
 
