@@ -50,6 +50,8 @@ class Budget:
         self._reserve, self._open = self._reserve_max, self._open_max
         self._filled_at: float | None = None
         self._held_until = float("-inf")
+        self._put_by = 0
+        """Open tokens of calls that have a slot and have not left yet."""
         self.running = 0
         """Calls under way."""
         self.orders_waiting = 0
@@ -83,6 +85,30 @@ class Budget:
         self.running += 1
         self.spent += 1
 
+    def put_by(self, now: float) -> None:
+        """Take a slot for a call that leaves later, and put an open token by; `leave` or `forgo` follows.
+
+        The token is spent when the call leaves. Spent before, it would have dripped back meanwhile, and as many calls
+        as waited would leave on top of a full burst.
+        """
+        assert self.wait_seconds(Lane.OPEN, now) == 0.0, "a call was promised over budget"
+        self._put_by += 1
+        self.running += 1
+
+    def leave(self, now: float) -> None:
+        """Spend the token that was put by for a call, which leaves now; `end` follows."""
+        assert self._put_by > 0, "more calls left than were promised"
+        self._fill(now)
+        self._put_by -= 1
+        self._open -= 1
+        self.spent += 1
+
+    def forgo(self) -> None:
+        """Give back what was put by for a call that does not leave: token and slot."""
+        assert self._put_by > 0, "more calls were given up than were promised"
+        self._put_by -= 1
+        self.end()
+
     def end(self) -> None:
         """Give the slot back."""
         assert self.running > 0, "more calls ended than started"
@@ -100,15 +126,16 @@ class Budget:
         return self._reserve_max >= 1
 
     def _seconds_to_open(self) -> float:
-        if self._open >= _WHOLE:
+        left = self._open - self._put_by
+        if left >= _WHOLE:
             return 0.0
         rate, share = self._terms.calls_per_second, self._terms.orders_share
-        alone = (1 - self._open) / (rate * (1 - share))
+        alone = (1 - left) / (rate * (1 - share))
         if share == 0:
             return alone
         # From the moment the reserve is full its drip comes over, too.
         spill_seconds = max(0.0, self._reserve_max - self._reserve) / (rate * share)
-        return min(alone, spill_seconds + (1 - self._open - spill_seconds * rate * (1 - share)) / rate)
+        return min(alone, spill_seconds + (1 - left - spill_seconds * rate * (1 - share)) / rate)
 
     def _seconds_to_reserved(self) -> float:
         if self._reserve >= _WHOLE:

@@ -50,6 +50,21 @@ class Line:
                 return True
         return False
 
+    def put_by(self, now: float) -> None:
+        """Promise a write that `wait_seconds` has room for; `leave` or `forgo` follows when it is on record."""
+        assert self.breaker.wait_seconds(now) <= 0, "the account is left alone"
+        self.budget.put_by(now)
+        self.breaker.started(now)
+
+    def leave(self, now: float) -> None:
+        """Note that a promised write leaves; `ended` follows."""
+        self.budget.leave(now)
+
+    def forgo(self, now: float) -> None:
+        """Note that a promised write does not leave."""
+        self.budget.forgo()
+        self.breaker.abandoned(now)
+
     def ended(self, error: ChannelError | None, now: Now) -> list[Effect]:
         """Note how a call ended. After an outage orders come first: they are asked for and numbers may only fall."""
         self.budget.end()

@@ -77,6 +77,9 @@ SETTLED: dict[str, Change] = {
 }
 """What a verdict does to a listing; any other is a failure: the level is sent again under a new version."""
 
+OWING: frozenset[State] = frozenset({State.DIRTY, State.LOCKED, State.REFUSED})
+"""After a restart a number that the journal leaves in one of these is sent again."""
+
 MAY_HAVE_LANDED: frozenset[str] = frozenset({Verdict.APPLIED, Verdict.ACCEPTED, Verdict.UNKNOWN})
 """Verdicts after which a number may turn up at the channel."""
 
@@ -111,14 +114,27 @@ class Push:
         """Whether nobody has seen it land, and it still may."""
         return self.verified_at is None and (self.verdict in MAY_HAVE_LANDED or not self.verdict)
 
+    def may_land_late(self, at: datetime, seconds_max: float) -> bool:
+        """Whether it may land after `at`: it is loose, or so young that its number may have been seen by chance.
+
+        A channel that has sold three of five shows two, whether or not it has applied the two that it was told.
+
+        Args:
+            at: the instant.
+            seconds_max: after so long nothing lands that has been seen.
+        """
+        is_young = (at - self.planned_at).total_seconds() < seconds_max
+        return self.is_loose or (is_young and self.verdict in MAY_HAVE_LANDED)
+
 
 class Listing:
     """A mapped listing. `Listings` applies events to the upper half, the publisher keeps the lower half."""
 
     __slots__ = (
-        "changed_at", "checks", "dark", "given_back", "given_up", "last", "listing_id", "loose_until", "moved_seconds",
-        "not_before", "offer", "owed", "pack_units", "pushed", "read_at", "read_seconds", "reason", "shown", "sku",
-        "sold", "solo", "source", "state", "strikes", "touched_seconds", "tries", "verified_quantity", "version",
+        "changed_at", "checks", "dark", "drift_version", "given_back", "given_up", "last", "listing_id", "loose_until",
+        "moved_seconds", "not_before", "offer", "owed", "pack_units", "pushed", "read_at", "read_seconds", "reason",
+        "remapped", "shown", "sku", "sold", "solo", "source", "state", "strikes", "touched_seconds", "tries",
+        "verified_quantity", "version",
     )  # fmt: skip
 
     def __init__(self, listing_id: ListingId, sku: Sku, pack_units: int, source: str) -> None:
@@ -127,8 +143,7 @@ class Listing:
         self.sku = sku
         self.pack_units = pack_units
         self.source = source
-        self.state = State.NEW
-        self.reason = ""
+        self.state, self.reason = State.NEW, ""
         self.version = 0
         """Of the newest push; rises for ever, across restarts and mappings (lesson E1)."""
         self.pushed: int | None = None
@@ -136,6 +151,10 @@ class Listing:
         self.last: Push | None = None
         self.strikes = 0
         """Drifts in a row."""
+        self.drift_version = 0
+        """Of the newest push that a drift was found of and that was not seen right since; 0: of none."""
+        self.remapped = False
+        """It was mapped anew since the newest push."""
         self.owed = False
         """To be written even if the number equals the last one: the channel may show another one."""
         self.dark = False
@@ -162,8 +181,7 @@ class Listing:
         """Pushes that failed in a row."""
         self.checks = 0
         """Looks at the newest push that did not find it."""
-        self.sold = 0
-        self.given_back = 0
+        self.sold = self.given_back = 0
         """Units the channel itself took out of, or put back into, its count since the newest push was sent."""
         self.loose_until = NEVER
         """Until then an older write may still land: look once more after the newest one was seen."""
@@ -181,6 +199,18 @@ class Listing:
     def standing(self) -> State:
         """The state as people see it: a listing that keeps drifting is shown as drifted while it is tried again."""
         return State.DRIFTED if self.given_up and self.state is not State.VERIFIED else self.state
+
+    @property
+    def recorded(self) -> State:
+        """The state as far as the journal tells it: what a restart goes on from."""
+        if self.last is None:
+            return State.NEW
+        if self.last.settled_at is None:
+            return State.IN_FLIGHT
+        if self.drift_version == self.version:
+            return State.DIRTY
+        state = TRANSITIONS[State.IN_FLIGHT, SETTLED.get(self.last.verdict, Change.FAILED)]
+        return State.VERIFIED if state is State.ACCEPTED and self.last.verified_at is not None else state
 
     def step(self, change: Change) -> bool:
         """Move as the table says; an illegal change returns False and changes nothing."""

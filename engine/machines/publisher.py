@@ -209,8 +209,10 @@ class Publisher:
     def depart(self, write: Write, now: Now) -> tuple[list[StockWrite], list[Effect]]:
         """Return the rows of a recorded plan that are to be sent at once, and what to record of the others."""
         rows, dropped = self.pushes.depart(write.planned, now)
-        if not rows:
-            self.line.abandoned(now.seconds)
+        if rows:
+            self.line.leave(now.seconds)
+        else:
+            self.line.forgo(now.seconds)
         return rows, [Journal(events=tuple(dropped))] if dropped else []
 
     def _next_call(self, now: Now) -> Call | None:
@@ -228,8 +230,7 @@ class Publisher:
         planned = self.pushes.plan(self._batch_rows_max, now)
         if not planned:
             return None
-        started = self.line.start(Lane.OPEN, now=now.seconds)
-        assert started, "the budget had room a moment ago"
+        self.line.put_by(now.seconds)
         self._wrote_last = True
         return Write(planned=planned)
 

@@ -92,6 +92,7 @@ class FakeChannel:
         """Law 7: while False, a row above what the last read showed is an assertion error."""
         self._told: dict[ListingId, int | None] = {}
         self._late: list[tuple[float, ListingId, int]] = []
+        self._held_back: float | None = None
         self._writing: Counter[ListingId] = Counter()
         self._rng = rng
         self._rate = calls_per_second_max
@@ -105,6 +106,10 @@ class FakeChannel:
         self.listings[listing] = SeenListing(
             listing_id=listing, sku=None if sku is None else Sku(sku), title=listing_id, shown=shown, managed=managed
         )
+
+    def hold_back(self, seconds: float) -> None:
+        """Apply the next row so much later."""
+        self._held_back = seconds
 
     def shown(self, listing_id: str) -> int | None:
         self._apply_late(trio.current_time())
@@ -223,7 +228,10 @@ class FakeChannel:
             return RowVerdict(listing_id=row.listing_id, verdict=Verdict.REFUSED, reason="no")
         if row.listing_id in self.locked:
             return RowVerdict(listing_id=row.listing_id, verdict=Verdict.LOCKED, reason="campaign")
-        if self._chance(self.grudges.late):
+        if self._held_back is not None:
+            self._late.append((trio.current_time() + self._held_back, row.listing_id, row.quantity))
+            self._held_back = None
+        elif self._chance(self.grudges.late):
             due = trio.current_time() + self._rng.uniform(0, self.grudges.late_seconds)
             self._late.append((due, row.listing_id, row.quantity))
         elif not self._chance(self.grudges.swallowed):

@@ -209,6 +209,42 @@ async def test_a_swallowed_write_is_found_and_sent_again(autojump_clock: MockClo
         assert rig.state() is State.VERIFIED
 
 
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_number_that_was_seen_by_chance_does_not_vouch_for_its_write(
+    autojump_clock: MockClock, restart: bool
+) -> None:
+    """Lessons D4, D6: two sales make the shop show the number it was told, whose write lands over a younger one."""
+    rig = Rig(shop(A=5), push=PushTerms(retry_seconds_max=30))
+    async with running(rig):
+        rig.set({"A": 5})
+        await trio.sleep(5)
+        rig.channel.hold_back(seconds=12)
+        rig.set({"A": 3})
+        await trio.sleep(0.5)
+        rig.sell("p/A", "A", 2)
+        await trio.sleep(3)
+        assert (rig.channel.shown("p/A"), rig.state()) == (3, State.VERIFIED)
+        if not restart:
+            await see_through(rig)
+    if restart:
+        events, channel = rig.recorder.events, rig.channel
+        successor = Rig(channel, push=PushTerms(retry_seconds_max=30))
+        for event in events:
+            successor.pusher.apply(event)
+        async with running(successor, wait=0):
+            await see_through(successor)
+
+
+async def see_through(rig: Rig) -> None:
+    rig.set({"A": 1})
+    await trio.sleep(3)
+    assert (rig.channel.shown("p/A"), rig.state()) == (1, State.VERIFIED)
+    await trio.sleep(10)
+    assert rig.channel.shown("p/A") == 3, "the older write has landed"
+    await trio.sleep(60)
+    assert (rig.channel.shown("p/A"), rig.state()) == (1, State.VERIFIED)
+
+
 async def test_units_sold_at_the_channel_are_not_drift(autojump_clock: MockClock) -> None:
     async with running(Rig(shop(A=9))) as rig:
         rig.set({"A": 5})
@@ -403,6 +439,21 @@ async def test_a_number_that_was_overtaken_on_its_way_to_the_journal_stays_here(
         await trio.sleep(30)
         assert rig.channel.sent("p/A") == [2]
         assert any(isinstance(event, PushSettled) and event.verdict == "superseded" for event in rig.recorder.events)
+
+
+async def test_no_more_calls_leave_than_allowed_when_the_journal_goes_on(autojump_clock: MockClock) -> None:
+    """Lessons D7, G6: writes that waited for the disk leave within the budget; the channel itself counts."""
+    channel = FakeChannel(random.Random(1), batch_rows_max=1, calls_per_second_max=4, burst=4)
+    for number in range(30):
+        channel.add(f"p/{number}", f"S{number}", 50)
+    rig = Rig(channel, budget=BudgetTerms(calls_per_second=4, burst=4, concurrency=3))
+    async with running(rig, wait=10):
+        rig.recorder.seconds = 8
+        rig.set({f"S{number}": 40 for number in range(30)})
+        await trio.sleep(9)
+        rig.recorder.seconds = 0
+        await trio.sleep(30)
+        assert all(channel.shown(f"p/{number}") == 40 for number in range(30))
 
 
 async def test_verification_goes_on_while_a_listing_never_rests(autojump_clock: MockClock) -> None:

@@ -344,7 +344,7 @@ async def test_webhooks_stored_before_a_restart_are_handled_after_it(
     async with on_stage(gateway.folder, accounts, shops, frames=frames, gateway_url=gateway.url) as stage:
         handled = [each.delivery_key for each in stage.events(WebhookHandled)]
         assert sorted(handled) == sorted(set(handled))
-        assert all(account.intake._unhandled == {} for account in stage.node.accounts.values())
+        assert all(account.intake.arrivals.unhandled == {} for account in stage.node.accounts.values())
 
 
 async def all_handled(stage: Stage, stored: set[str]) -> None:

@@ -81,6 +81,54 @@ def test_over_any_time_no_more_calls_start_than_burst_and_rate_allow(
         if budget.wait_seconds(lane, now) == 0:
             budget.start(lane, now)
             starts.append(now)
+    assert_allowed(starts, burst, rate)
+
+
+def assert_allowed(starts: list[float], burst: int, rate: float) -> None:
     for first, begin in enumerate(starts):
         for last in range(first, len(starts)):
             assert last - first + 1 <= burst + (starts[last] - begin) * rate + 1e-6
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(("call", "promise", "leave", "forgo")), st.sampled_from((0.0, 0.0, 0.0, 0.3, 5.0))),
+        min_size=20,
+        max_size=80,
+    ),
+    st.integers(1, 10),
+    st.floats(0.1, 20),
+    st.sampled_from((0.0, 0.2, 0.5)),
+)
+def test_calls_that_leave_long_after_they_were_promised_count_when_they_leave(
+    steps: list[tuple[str, float]], burst: int, rate: float, share: float
+) -> None:
+    """A write waits for the journal: however long that takes, what leaves then is within the budget."""
+    budget = Budget(BudgetTerms(calls_per_second=rate, burst=burst, concurrency=1000, orders_share=share))
+    now, promised, starts = 0.0, 0, []
+    for step, pause in steps:
+        now += pause
+        if step == "call" and budget.wait_seconds(Lane.ORDERS, now) == 0:
+            budget.start(Lane.ORDERS, now)
+            starts.append(now)
+        elif step == "promise" and budget.wait_seconds(Lane.OPEN, now) == 0:
+            budget.put_by(now)
+            promised += 1
+        elif step == "leave" and promised:
+            budget.leave(now)
+            promised -= 1
+            starts.append(now)
+        elif step == "forgo" and promised:
+            budget.forgo()
+            promised -= 1
+    assert_allowed(starts, burst, rate)
+    assert budget.spent == len(starts)
+
+
+def test_a_token_that_was_put_by_is_there_for_the_next_when_its_call_was_given_up() -> None:
+    budget = Budget(BudgetTerms(calls_per_second=1, burst=1, concurrency=2, orders_share=0.0))
+    budget.put_by(0)
+    assert budget.wait_seconds(Lane.OPEN, 0) > 0
+    budget.forgo()
+    assert (budget.wait_seconds(Lane.OPEN, 0), budget.running) == (0, 0)

@@ -131,6 +131,36 @@ def test_drift_is_counted_until_the_number_is_seen() -> None:
     assert +listings.standings == {State.VERIFIED: 1}
 
 
+def test_that_a_push_was_seen_may_stand_behind_the_next_push_in_the_journal() -> None:
+    """Both were on their way at once: live and replay must count the same strikes."""
+    drift = DriftFound(at=NOON, account=SHOP, listing_id=ONE, version=1, shown=9, expected=5)
+    seen = PushVerified(at=NOON, account=SHOP, listing_id=ONE, version=2, shown=5)
+    begun = (mapped(), planned(1), settled(1, "accepted"), drift, planned(2), settled(2, "accepted"))
+    lived, replayed = replay(*begun, seen, planned(3)).get(ONE), replay(*begun, planned(3), seen).get(ONE)
+    assert lived is not None
+    assert replayed is not None
+    assert lived.strikes == replayed.strikes == 0
+    assert lived.recorded is replayed.recorded is State.IN_FLIGHT
+
+
+def test_a_drift_that_was_seen_right_again_is_not_sent_again_after_a_restart() -> None:
+    drift = DriftFound(at=NOON, account=SHOP, listing_id=ONE, version=1, shown=9, expected=5)
+    seen = PushVerified(at=NOON, account=SHOP, listing_id=ONE, version=1, shown=5)
+    listings = replay(mapped(), planned(1), settled(1, "accepted"), drift, seen)
+    listings.recall()
+    listing = listings.get(ONE)
+    assert listing is not None
+    assert (listing.state, listing.owed, listing.strikes) == (State.VERIFIED, False, 0)
+    assert +listings.standings == {State.VERIFIED: 1}
+
+
+def test_a_push_for_what_a_listing_sold_before_is_owed_again() -> None:
+    """It was on its way into the journal when an import made the listing another one."""
+    listing = replay(mapped(), planned(1), mapped("B"), planned(2)).get(ONE)
+    assert listing is not None
+    assert (listing.version, listing.owed) == (2, True)
+
+
 def test_other_accounts_are_not_ours() -> None:
     listings = replay(AccountPaused(at=NOON, account=AccountId("other"), reason="no"))
     assert listings.paused is None

@@ -208,7 +208,10 @@ def test_the_last_units_have_no_buffer_but_count_errors_stay() -> None:
 def test_the_last_units_are_kept_from_what_is_sold_directly_just_now() -> None:
     """Holds go by the true stock: a till that sells fast sells beside the last listing that is open."""
     facts = Facts(
-        last_open=lambda _sku, _account: True, rate_direct=lambda _sku, _at: 0.5, lag_seconds=lambda _account: 2.0
+        last_open=lambda _sku, _account: True,
+        rate_elsewhere=lambda _sku, _account, _at: 4.0,
+        rate_direct=lambda _sku, _at: 0.5,
+        lag_seconds=lambda _account: 2.0,
     )
     rule = OfferTerms(buffer_from="computed", epsilon=0.05, last_units=True)
     assert cover_demand(1.0, 0.05) == 3
@@ -217,6 +220,19 @@ def test_the_last_units_are_kept_from_what_is_sold_directly_just_now() -> None:
         "3",
         "default v1: last units, every other account is verified at zero; 1 sold directly in 2 s",
     )
+
+
+@pytest.mark.parametrize("buffer", [0, 1, 2, 9])
+def test_whoever_shows_the_last_units_shows_no_less_for_it(buffer: int) -> None:
+    """Else it would close for being the last one open, be it no longer, open again for that, and so on for ever."""
+    rule = OfferTerms(buffer=buffer, last_units=True, epsilon=0.05)
+    facts = Facts(last_open=lambda _sku, account: account == SHOP, rate_direct=lambda _sku, _at: 0.02)
+    last, usual = (offering_of(rule, facts, account) for account in (SHOP, MARKET))
+    assert cover_demand(0.02 * 60, 0.05) == 3
+    assert usual.quantity(level_of(4), 1, START) == max(0, 4 - buffer)
+    assert last.quantity(level_of(4), 1, START) == 4 - min(buffer, 3)
+    if buffer < 3:
+        assert terms_of(rule, 4, facts)["buffer"] == (str(buffer), "default v1")
 
 
 def test_other_rules_can_be_tried_without_touching_those_in_force() -> None:

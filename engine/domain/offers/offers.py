@@ -46,6 +46,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
     quantity: int
     terms: tuple[tuple[str, str, str], ...]
+    lag_seconds: float | None = None
+    """What the buffer reckoned with until the number is shown; None: it is so many units, whatever comes."""
 
 
 class Fence(NamedTuple):
@@ -190,7 +192,8 @@ class Offering:
             ("cap", "none" if rule.cap.value is None else str(rule.cap.value), rule.cap.rule),
             ("offer", str(quantity), "packs between floor and cap, never negative"),
         ]
-        return Offer(quantity=quantity, terms=tuple(terms))
+        lag_seconds = self.lag_seconds(rule) if rule.fixed is None else None
+        return Offer(quantity=quantity, terms=tuple(terms), lag_seconds=lag_seconds)
 
     def _fenced(self, at: datetime) -> Callable[[Availability], int]:
         """Return what says how much of a bundle's component is ring-fenced for other accounts."""
@@ -206,11 +209,19 @@ class Offering:
 
     def _buffer(self, level: Availability, rule: ResolvedRule, left: int, at: datetime) -> int:
         """Return the base units that the rule's buffer and the window of the day withhold of what is left of fences."""
-        if rule.last_units.value and self._facts.last_open(level.sku, self.account):
-            return cover_demand(self._mean_direct(level.sku, rule, at), rule.epsilon.value)
         own = self._units_of(rule.buffer.value, level, rule, left, at)
         rise = _rise(rule.rises, at)
-        return own if rise is None else max(own, round_up(_share(left, rule), rise.part))
+        withheld = own if rise is None else max(own, round_up(_share(left, rule), rise.part))
+        beside = self._beside_last(level, rule, at)
+        # Never more: an account that shows less for being the last one open would close, be the last one no longer,
+        # show more for that, and be it again, for ever.
+        return withheld if beside is None else min(withheld, beside)
+
+    def _beside_last(self, level: Availability, rule: ResolvedRule, at: datetime) -> int | None:
+        """Return what sales of our own ask for beside last units; None: this account does not show those."""
+        if not rule.last_units.value or not self._facts.last_open(level.sku, self.account):
+            return None
+        return cover_demand(self._mean_direct(level.sku, rule, at), rule.epsilon.value)
 
     def _units_of(self, buffer: Buffer, level: Availability, rule: ResolvedRule, left: int, at: datetime) -> int:
         match buffer:
@@ -258,7 +269,8 @@ class Offering:
     def _describe(self, level: Availability, rule: ResolvedRule, left: int, at: datetime) -> str:
         """Name the rule behind the buffer, and what it made of the day's figures."""
         sku = level.sku
-        if rule.last_units.value and self._facts.last_open(sku, self.account):
+        beside_last = self._beside_last(level, rule, at)
+        if beside_last is not None and beside_last <= self._buffer(level, rule, left, at):
             mean, lag = self._mean_direct(sku, rule, at), self.lag_seconds(rule)
             beside = f"; {mean:.3g} sold directly in {lag:.3g} s" if mean else ""
             return f"{rule.last_units.rule}: last units, every other account is verified at zero{beside}"
