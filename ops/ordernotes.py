@@ -1,9 +1,12 @@
 """What orders leave open, per account: a projection of the journal, for CHANNEL LIST."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 from engine.domain.events import OrderRecorded
+from engine.domain.stated.orders import OrderNotesStated
 from engine.domain.units import AccountId, OrderId
 
 NOTED_MAX: Final = 100
@@ -35,3 +38,15 @@ class OrderNotes:
         """Return an account's notes, the newest order first."""
         noted = self._noted.get(account, OrderedDict())
         return tuple(f"order {order_id}: {note}" for order_id, notes in reversed(noted.items()) for note in notes)
+
+    # -- as statements (`engine.domain.stated.Stateful`)
+
+    def state(self, as_of: datetime) -> Iterator[OrderNotesStated]:  # noqa: ARG002 - none goes by time
+        """State the notes of every account, the newest order last."""
+        for account, noted in sorted(self._noted.items()):
+            for order_id, notes in noted.items():
+                yield OrderNotesStated(account=account, order_id=order_id, notes=notes)
+
+    def restore(self, statement: OrderNotesStated) -> None:
+        """Take in the notes of an order."""
+        self._noted.setdefault(statement.account, OrderedDict())[statement.order_id] = statement.notes

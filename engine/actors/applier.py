@@ -79,7 +79,8 @@ class Applier:
         self.clock = clock
         self._journal = journal
         self._settle = settle
-        self._underway = Underway()
+        self.underway = Underway()
+        """How far the newest import is; `keep` brings the past, nobody else changes it."""
         self._turn = trio.Lock()
         self._work = trio.Event()
         self._over = trio.Event()
@@ -89,21 +90,21 @@ class Applier:
     @property
     def number(self) -> int:
         """Of the import that was staged last."""
-        return self._underway.number
+        return self.underway.number
 
     @property
     def pieces(self) -> int:
         """Pieces that the import under way had when it was decided; of the last one when none is."""
-        return self._underway.applied + self._underway.left
+        return self.underway.applied + self.underway.left
 
     @property
     def pieces_left(self) -> int:
         """Pieces of a decided import that are still to be done."""
-        return self._underway.left
+        return self.underway.left
 
     def keep(self, _position: int, event: ImportEvent) -> None:
         """Hear of the past (`engine.actors.projections.Keeper`)."""
-        self._underway.apply(event)
+        self.underway.apply(event)
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
@@ -130,13 +131,13 @@ class Applier:
             ]
             await self._journal.record(events)
             for event in events:
-                self._underway.apply(event)
+                self.underway.apply(event)
             start = end
 
     def decide(self, pieces: int, now: datetime, *, by: str) -> ImportDecided:
         """Return the event that lets all staged pieces happen; call it in a step, and hand the event to the journal."""
-        event = ImportDecided(at=now, number=self._underway.number, pieces=pieces, by=by)
-        self._underway.apply(event)
+        event = ImportDecided(at=now, number=self.underway.number, pieces=pieces, by=by)
+        self.underway.apply(event)
         self._over = trio.Event()
         self._work.set()
         return event
@@ -181,10 +182,9 @@ class Applier:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Do what is decided, until cancelled; started when nothing is left of what a predecessor decided."""
-        self._underway.forget()
-        if self._underway.left:
+        if self.underway.left:
             self._over = trio.Event()
-            log.info("import.resumed", number=self._underway.number, pieces_left=self._underway.left)
+            log.info("import.resumed", number=self.underway.number, pieces_left=self.underway.left)
             await self._finish()
         task_status.started()
         while True:
@@ -193,19 +193,19 @@ class Applier:
             await self._finish()
 
     async def _finish(self) -> None:
-        while self._underway.left:
-            planned = unpack(self._underway.next_piece)  # before any book is lent for it
+        while self.underway.left:
+            planned = unpack(self.underway.next_piece)  # before any book is lent for it
             await self.router.together(partial(self._advance, planned))
-            if self._underway.applied % _SETTLED_PIECES == 0:
+            if self.underway.applied % _SETTLED_PIECES == 0:
                 self._settle()
         for account in self.accounts.values():
             account.look_again()
-        log.info("import.finished", number=self._underway.number, pieces=self._underway.applied)
+        log.info("import.finished", number=self.underway.number, pieces=self.underway.applied)
         self._over.set()
 
     def _advance(self, planned: Sequence[Planned], now: datetime) -> tuple[Sequence[Event], object]:
-        applied = self._underway.applied + 1
-        advanced = ImportAdvanced(at=now, number=self._underway.number, applied=applied)
+        applied = self.underway.applied + 1
+        advanced = ImportAdvanced(at=now, number=self.underway.number, applied=applied)
         events = [*self.do(planned, now), advanced]
-        self._underway.apply(advanced)
+        self.underway.apply(advanced)
         return events, applied

@@ -5,13 +5,15 @@ number. Only a component of very many bundles (the carton that everything is shi
 slices that let holds pass; while it is at it, newer levels of that component replace older ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 import trio
 
 from engine.domain.availability import Availability, Component
 from engine.domain.catalogue.recipes import Recipes
 from engine.domain.events import RecipeSet, SkuRetired, SkuRevived
+from engine.domain.stated.catalogue import RetiredStated
 from engine.domain.units import LocationId, Sku
 
 AT_ONCE_MAX = 64
@@ -57,6 +59,19 @@ class Fanout:
     def is_retired(self, sku: Sku) -> bool:
         """Whether nothing more of a SKU is to be sold."""
         return sku in self._retired
+
+    def state(self, as_of: datetime) -> Iterator[RecipeSet | RetiredStated]:
+        """State recipes and what is retired (`engine.domain.stated.Stateful`); levels are told anew at every start."""
+        yield from self.recipes.state(as_of)
+        for sku in sorted(self._retired):
+            yield RetiredStated(sku=sku)
+
+    def restore(self, statement: RecipeSet | RetiredStated) -> None:
+        """Take in one of them."""
+        if isinstance(statement, RetiredStated):
+            self._retired.add(statement.sku)
+        else:
+            self.recipes.restore(statement)
 
     def availability(self, availability: Availability) -> None:
         """Pass on the newest level of a SKU, and what it makes of the bundles above it.
@@ -118,14 +133,14 @@ class Fanout:
         return Availability(
             sku=bundle,
             position=position,
-            atp=() if retired else _at_each(components),
+            atp=() if retired else at_each(components),
             changed_at=cause.changed_at,
             components=() if retired else tuple(components),
             together=made.together,
         )
 
 
-def _at_each(components: Sequence[Component]) -> tuple[tuple[LocationId, int], ...]:
+def at_each(components: Sequence[Component]) -> tuple[tuple[LocationId, int], ...]:
     """Return what each location alone could make."""
     places = dict.fromkeys(place for _, level in components for place, _ in level.atp)
     found = [(units, dict(level.atp)) for units, level in components]

@@ -146,7 +146,7 @@ class OrderDesk:
                 key = (snapshot.account, snapshot.order_id)
                 known = self.orders.get(key, UNKNOWN)
                 if judge_freshness(known.snapshot, snapshot) in _RECORDED:
-                    self._put(key, known._replace(snapshot=snapshot, skus=skus, packs=packs, components=made_of))
+                    self.put(key, known._replace(snapshot=snapshot, skus=skus, packs=packs, components=made_of))
             case HoldCommitted(order_id=str() as order_id, account=account, hold_id=hold_id, sku=sku, owed=True):
                 self._note_hold((account, OrderId(order_id)), hold_id, (sku,))
             case HoldCommitted():
@@ -233,7 +233,7 @@ class OrderDesk:
     def strike(self, key: OrderKey, noted: tuple[HoldLine, ...]) -> None:
         """Take back what was noted of a hold that was not committed after all."""
         known = self.orders.get(key, UNKNOWN)
-        self._put(key, known._replace(hold_lines=tuple(line for line in known.hold_lines if line not in noted)))
+        self.put(key, known._replace(hold_lines=tuple(line for line in known.hold_lines if line not in noted)))
 
     def decided(self, key: OrderKey, recorded: "_Recorded") -> None:
         """Note that a snapshot is durable, or will not be."""
@@ -244,9 +244,10 @@ class OrderDesk:
         """Believe what was believed before a snapshot that was not decided after all."""
         known = self.orders[key]
         if known.snapshot is snapshot:
-            self._put(key, before._replace(hold_lines=known.hold_lines))
+            self.put(key, before._replace(hold_lines=known.hold_lines))
 
-    def _put(self, key: OrderKey, order: Order) -> None:
+    def put(self, key: OrderKey, order: Order) -> None:
+        """Know this of an order from now on."""
         self.orders[key] = order
         if order == UNKNOWN:
             del self.orders[key]
@@ -290,7 +291,7 @@ class OrderDesk:
             else:
                 told.slot.resolve(freshness)
             return
-        self._put(key, order)
+        self.put(key, order)
         await self._record(account, known, order, snapshot, told.slot)
 
     def _sku_of(self, account: Account, line: OrderLine) -> Sku | None:

@@ -39,6 +39,7 @@ from engine.domain.events import (
     BookEvent,
     Event,
     HoldRefused,
+    PaperForgotten,
     PurchaseOrdered,
     SkuMerged,
     StockConfirmed,
@@ -47,7 +48,7 @@ from engine.domain.events import (
 )
 from engine.domain.partition import shard_of
 from engine.domain.stock.book import Book
-from engine.domain.stock.filing import Paper
+from engine.domain.stock.filing import Paper, document_of_forgotten
 from engine.domain.stock.ledger import Ledger
 from engine.domain.units import AccountId, DocumentId, HoldId, Sku
 
@@ -123,11 +124,13 @@ class Router:
             self._directory[event.hold_id] = placed_on(skus, event.account)
         elif isinstance(event, SkuMerged):
             gone = self.ledger_of(event.sku).books[event.sku]
-            self.ledger_of(event.into).inherit_keys(event.into, gone.movements.values())
+            self.ledger_of(event.into).inherit_keys(event.into, gone, event.at)
         elif isinstance(event, PurchaseOrdered):
             self._documents.note((Paper.PURCHASE, event.purchase_order), (event.sku,))
         elif isinstance(event, TransferSent):
             self._documents.note((Paper.TRANSFER, event.transfer), (event.sku,))
+        elif isinstance(event, PaperForgotten) and (document := document_of_forgotten(event)) is not None:
+            self._documents.settle(document, lambda sku: self.ledger_of(sku).books.get(sku))
 
     def confirm(self, event: StockConfirmed) -> None:
         """Replay an event that many books have a row in."""

@@ -22,6 +22,7 @@ from engine.domain.availability import Availability
 from engine.domain.commands import Answer, Command, OrderPurchase, PlaceHold, Refusal, SendTransfer
 from engine.domain.events import BookEvent, DecidedEvent, Event, RecipeSet, UnitsHeld
 from engine.domain.stock.book import Book
+from engine.domain.stock.filing import document_of_forgotten
 from engine.domain.stock.holds import grant_plain
 from engine.domain.stock.ledger import Handled, Ledger, handle
 from engine.domain.units import EPOCH, AccountId, HoldId, LocationId, Sku
@@ -207,7 +208,7 @@ class Shard:
                         self._hand_over(self._journal.enqueue)
                         await self._meet(message)
                         self._now = self._clock.now()
-            self._forget_old()
+            self.forget(self._now)
             self._hand_over(self._journal.enqueue)
 
     # -- in a turn: no checkpoint from `begin_step` to `end_step`
@@ -253,7 +254,7 @@ class Shard:
 
     def rest(self) -> None:
         """See to what nobody waits for, when the step has been committed or will be."""
-        self._forget_old()
+        self.forget(self._now)
         if self._find_due() != self._rest_until:
             self._rest.deadline = self._find_deadline()
 
@@ -319,11 +320,6 @@ class Shard:
         books = {sku: book for sku in look.skus if (book := self._owner(sku).books.get(sku)) is not None}
         self._answers.append((look.slot, look.read(books, self._now)))
 
-    def _forget_old(self) -> None:
-        self.forget(self._now)
-        for document in self.ledger.forget_documents(self._now):
-            self._documents.settle(document, self._book_of)
-
     def forget(self, now: datetime) -> None:
         """Drop what was remembered long enough."""
         for hold_id in self.ledger.forget(now):
@@ -379,6 +375,10 @@ class Shard:
 
         `also`: SKUs whose levels are to be told besides those that changed.
         """
+        for forgotten in self.ledger.forget_papers(self._now):
+            self._add((forgotten,))
+            if (document := document_of_forgotten(forgotten)) is not None:
+                self._documents.settle(document, self._book_of)
         events, answers, granted = self._events, self._answers, self._granted
         for sku in also:
             self._untold.change(self._owner(sku).books[sku], self._now)

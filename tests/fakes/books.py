@@ -30,7 +30,7 @@ from engine.domain.commands import (
     TakeSnapshot,
     sum_lines,
 )
-from engine.domain.events import DecidedEvent
+from engine.domain.events import BookEvent, DecidedEvent
 from engine.domain.states import State
 from engine.domain.stock.book import Book, Position
 from engine.domain.stock.filing import Paper
@@ -112,6 +112,20 @@ class Shelf:
 
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+    def forget_papers(self) -> None:
+        """Let both ledgers forget what was done long ago, as shards do behind every step."""
+        for ledger in self.ledgers.values():
+            self.events += ledger.forget_papers(self.now)
+
+    def replayed(self) -> "Shelf":
+        """Return a shelf that heard the same events."""
+        again = Shelf()
+        again.ledgers = {sku: Ledger(remembered_seconds=3600, remembered_max=1000) for sku in (A, B)}
+        for event in self.events:
+            if isinstance(event, BookEvent):
+                again.ledgers[event.sku].apply(event)
+        return again
 
     def do(self, command: Command | Observe) -> Answer:
         """Give the command the books that the router would give it."""

@@ -5,14 +5,17 @@ from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
 from typing import get_args
 
+import msgspec
 import trio
 
 from adapters.store.memory import MemoryStore
+from engine.actors.all_books import AllBooks
 from engine.actors.directory import Directory
 from engine.actors.documents import Documents
 from engine.actors.fanout import Fanout
 from engine.actors.journal import Journal, decode_events
 from engine.actors.order_desk import CommitInto, OrderDesk
+from engine.actors.order_state import OrderState
 from engine.actors.projections import Projections
 from engine.actors.recipe_owner import RecipeOwner
 from engine.actors.router import Router, Waiter
@@ -20,19 +23,25 @@ from engine.actors.shard import Shard
 from engine.domain.availability import Availability, ChannelSale
 from engine.domain.catalogue.recipes import Recipe, Recipes
 from engine.domain.commands import AddSku, Command, Receive
-from engine.domain.events import BookEvent, Event, HoldCommitted, OrderRecorded, RecipeSet
+from engine.domain.events import BookEvent, Event, HoldCommitted, OrderRecorded, RecipeSet, StockConfirmed
 from engine.domain.orders import OrderLine, OrderSnapshot
 from engine.domain.partition import shard_of
+from engine.domain.stated import Stateful, Statement
 from engine.domain.stock.book import Book, Position
+from engine.domain.stock.filing import DOCUMENTS_SECONDS
 from engine.domain.stock.incidents import Incidents
 from engine.domain.stock.ledger import Ledger
 from engine.domain.stock.places import ONE_POOL, Pools
+from engine.domain.stock.records import HISTORY_SECONDS
 from engine.domain.units import DIRECT, AccountId, HoldId, Key, ListingId, LocationId, OrderId, Sku
 from engine.ports import Clock, Store
 from tests.fakes.books import BOTH, HERE
 from tests.fakes.clocks import PATIENCE_SECONDS, NoonClock
 from tests.fakes.orders import SHOP
 from tests.fakes.running import SilentTelemetry
+
+STATED = msgspec.msgpack.Encoder()
+READ = msgspec.msgpack.Decoder(Statement)
 
 
 class FakeAccount:
@@ -73,6 +82,8 @@ class Engine:
         stall_seconds_max: float = 60,
         remembered_seconds: float = 3600,
         remembered_max: int = 100_000,
+        history_seconds: float = HISTORY_SECONDS,
+        documents_seconds: float = DOCUMENTS_SECONDS,
     ) -> None:
         """Make it; `replay` and `running` do the rest."""
         self.store = store or MemoryStore()
@@ -95,7 +106,13 @@ class Engine:
         self.directory: Directory = {}
         self.documents = Documents()
         ledgers = [
-            Ledger(remembered_seconds=remembered_seconds, remembered_max=remembered_max, pools=pools)
+            Ledger(
+                remembered_seconds=remembered_seconds,
+                remembered_max=remembered_max,
+                history_seconds=history_seconds,
+                documents_seconds=documents_seconds,
+                pools=pools,
+            )
             for _ in range(shards)
         ]
         self.shards = [
@@ -151,6 +168,9 @@ class Engine:
                     self.desk.apply(event)
                 if isinstance(event, RecipeSet):
                     self.recipe_owner.apply(event)
+                    self.fanout.keep_recipe(frame.position, event)
+                elif isinstance(event, StockConfirmed):
+                    self.router.confirm(event)
                 elif isinstance(event, BookEvent):
                     self.router.apply(event)
                     self.incidents.apply(event)
@@ -174,7 +194,7 @@ class Engine:
         """Run; at the end, a successor on the same frames must know the same (replay equals live)."""
         async with self.running():
             yield self
-        successor = Engine(self.store, shards=len(self.shards))
+        successor = Engine(self.store, clock=self.clock, shards=len(self.shards))
         await successor.replay()
         assert successor.books() == self.books()
         assert successor.desk.orders == self.desk.orders
@@ -182,6 +202,30 @@ class Engine:
         assert successor.directory == self.directory
         assert successor.documents == self.documents
         assert successor.recipes == self.recipes
+        assert successor.statements() == self.statements()
+
+    # -- as statements
+
+    def sections(self) -> dict[str, Stateful]:
+        """Return the owners of state, as `ops.state.sections` does for a whole node."""
+        return {
+            "recipes": self.recipes,
+            "fanout": self.fanout,
+            "books": AllBooks([shard.ledger for shard in self.shards], self.directory, self.documents),
+            "orders": OrderState(self.desk),
+            "incidents": self.incidents,
+        }
+
+    def statements(self) -> dict[str, list[bytes]]:
+        """Return what every owner says of itself now, as a snapshot would hold it."""
+        now = self.clock.now()
+        return {name: [STATED.encode(each) for each in owner.state(now)] for name, owner in self.sections().items()}
+
+    def restore(self, statements: Mapping[str, Sequence[bytes]]) -> None:
+        """Take in what another engine said of itself."""
+        for name, owner in self.sections().items():
+            for statement in statements[name]:
+                owner.restore(READ.decode(statement))
 
     # -- asking
 

@@ -39,6 +39,7 @@ from engine.domain.events import (
     ListingMapped,
     OrderRecorded,
     OrdersCaughtUp,
+    PaperForgotten,
     PushPlanned,
     PushSettled,
     PushVerified,
@@ -56,7 +57,7 @@ from engine.domain.events import (
 from engine.domain.states import State
 from engine.domain.stock.book import Position
 from engine.domain.stock.records import Records
-from engine.domain.units import HoldId, Key, LetterId, ListingId, OrderId, Sku
+from engine.domain.units import DocumentId, HoldId, Key, LetterId, ListingId, OrderId, Sku
 from engine.ports import Frame
 from ops.node import Node
 from ops.recovery import replay
@@ -137,6 +138,9 @@ def _tell_movements(shelf: Shelf) -> None:
     on_hand = {sku: shelf.at(THERE, sku).on_hand for sku in (A, B)}
     shelf.snapshot(*(shelf.row(units, sku=sku, at=THERE, key="feed-2") for sku, units in on_hand.items()))
     shelf.record(2, shipped=3, returned=2, pickup=THERE)
+    forgotten = PaperForgotten(at=shelf.now, sku=B, purchase_order=DocumentId("po-2"))
+    shelf.ledgers[B].apply(forgotten)
+    shelf.events.append(forgotten)
 
 
 def _tell_intake() -> list[Event]:
@@ -174,7 +178,9 @@ def _tell_pushes() -> list[Event]:
     return [
         ListingMapped(at=START, account=SHOP, listing_id=one, sku=A, pack_units=6, source="import"),
         ListingMapped(at=START, account=SHOP, listing_id=other, sku=B, source="sku match"),
-        PushPlanned(at=START, account=SHOP, listing_id=one, sku=A, version=1, quantity=7, basis=2, terms=terms),
+        PushPlanned(
+            at=START, account=SHOP, listing_id=one, sku=A, version=1, quantity=7, basis=2, terms=terms, lag_seconds=2.5
+        ),
         PushSettled(at=START, account=SHOP, listing_id=one, version=1, verdict="accepted", reason="ok"),
         PushVerified(at=START, account=SHOP, listing_id=one, version=1, shown=7),
         DriftFound(at=START, account=SHOP, listing_id=one, version=1, shown=None, expected=7),
@@ -390,7 +396,7 @@ def describe(node: Node) -> dict[str, Any]:
             for each in node.incidents.newest
         ],
         "watermark": account.intake.through_at,
-        "unhandled": sorted(account.intake._unhandled),
+        "unhandled": sorted(account.intake.arrivals.unhandled),
         **({"letters": sorted(account.intake.letters.open)} if account.intake.letters.open else {}),
         "listings": {
             listing: [account.pusher.sku_of(line), account.pusher.pack_units_of(line)]

@@ -12,7 +12,7 @@ from tests.fakes.clocks import START
 def tell_laws() -> list[Event]:
     """Return one frame in which every kind of event of the scanner happens."""
     return [
-        BooksCompared(at=START, part=0),
+        BooksCompared(at=START, part=0, books=((A, "0123456789abcdef"), (B, "fedcba9876543210"))),
         ViolationFound(at=START, law=SHORTAGE, sku=B, location=None, expected=2, found=0, detail="hold h"),
         ViolationFound(at=START, law=COMMITTED, sku=A, location=HERE, expected=2, found=3),
         ViolationFound(at=START, law=COMMITTED, sku=A, location=HERE, expected=2, found=-4, positions=(1, 2), origin=2),

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from engine.domain.commands import AddSku, Answer, EndPurchase, Moved, OrderPurchase, Refusal, SendTransfer
-from engine.domain.events import OversellRecorded, PurchaseOrdered, PurchaseOrderEnded, TransferSent
+from engine.domain.events import OversellRecorded, PaperForgotten, PurchaseOrdered, PurchaseOrderEnded, TransferSent
 from engine.domain.stock.records import NO_RECORDS, Records
 from engine.domain.units import DocumentId, Sku
 from tests.fakes.books import HERE, THERE, A, B, Shelf
@@ -248,11 +248,14 @@ def test_papers_that_are_done_are_forgotten_late_and_those_under_way_never() -> 
     shelf.send((A, 6), number="open")
     shelf.arrive(6)
     records = shelf.book().records
-    assert ledger.forget_documents(START + timedelta(seconds=180 * DAY)) == []
-    forgotten = ledger.forget_documents(START + timedelta(seconds=180 * DAY + 1))
-    assert sorted(forgotten) == [("purchase", "po-1"), ("transfer", "t-1")]
+    assert ledger.forget_papers(START + timedelta(seconds=180 * DAY)) == []
+    later = START + timedelta(seconds=180 * DAY + 1)
+    assert ledger.forget_papers(later) == [
+        PaperForgotten(at=later, sku=A, purchase_order=DocumentId("po-1")),
+        PaperForgotten(at=later, sku=A, transfer=DocumentId("t-1")),
+    ]
     assert (list(records.purchases), list(records.transfers)) == (["open"], ["open"])
-    assert ledger.forget_documents(START + timedelta(seconds=3600 * DAY)) == []
+    assert ledger.forget_papers(START + timedelta(seconds=3600 * DAY)) == []
 
 
 def test_a_paper_that_changed_lately_is_kept() -> None:
@@ -260,8 +263,37 @@ def test_a_paper_that_changed_lately_is_kept() -> None:
     shelf.purchase((A, 5))
     shelf.wait(100 * DAY)
     shelf.receive_ordered(5)
-    assert shelf.ledgers[A].forget_documents(START + timedelta(seconds=181 * DAY)) == []
-    assert shelf.ledgers[A].forget_documents(START + timedelta(seconds=362 * DAY)) == [("purchase", "po-1")]
+    assert shelf.ledgers[A].forget_papers(START + timedelta(seconds=280 * DAY)) == []
+    assert len(shelf.ledgers[A].forget_papers(START + timedelta(seconds=281 * DAY))) == 1
+
+
+def test_a_number_that_was_forgotten_is_a_new_purchase_order_live_and_in_replay() -> None:
+    """What was received on the old one does not count for the new one, and it may end again."""
+    shelf = Shelf(A=0, remembered_max=1)
+    for _ in range(2):
+        shelf.purchase((A, 5))
+        shelf.receive_ordered(5, key=f"delivery-{len(shelf.events)}")
+        shelf.wait(1)
+        shelf.purchase((A, 0), number=f"other-{len(shelf.events)}")
+        shelf.wait(200 * DAY)
+        shelf.forget_papers()
+    shelf.purchase((A, 7))
+    assert shelf.at().incoming == 7
+    replayed = shelf.replayed()
+    assert replayed.book() == shelf.book()
+    assert replayed.at().incoming == 7
+
+
+def test_a_journal_that_does_not_say_what_was_forgotten_is_replayed_as_it_was_meant() -> None:
+    """Nobody amends an order that has ended: one of its number is another one."""
+    shelf = Shelf()
+    shelf.purchase((A, 5))
+    shelf.end_purchase()
+    shelf.wait(200 * DAY)
+    shelf.forget_papers()
+    shelf.purchase((A, 7))
+    shelf.events = [event for event in shelf.events if not isinstance(event, PaperForgotten)]
+    assert shelf.replayed().at().incoming == 7
 
 
 def test_no_more_papers_are_kept_than_there_is_room_for() -> None:
@@ -270,7 +302,7 @@ def test_no_more_papers_are_kept_than_there_is_room_for() -> None:
         shelf.send((A, 1), number=f"t-{number}")
         shelf.arrive(1, number=f"t-{number}", key=f"a-{number}")
         shelf.wait(1)
-        shelf.ledgers[A].forget_documents(shelf.now)
+        shelf.ledgers[A].forget_papers(shelf.now)
     assert list(shelf.book().records.transfers) == ["t-7", "t-8", "t-9"]
 
 
@@ -282,7 +314,7 @@ def test_returns_are_known_as_long_as_their_order_line_is() -> None:
     shelf.take_back(1, sku=B, key="never seen")
     later = START + timedelta(seconds=181 * DAY)
     for sku in (A, B):
-        shelf.ledgers[sku].forget_documents(later)
+        shelf.ledgers[sku].forget_papers(later)
     assert len(shelf.book(A).records.returns) == 1
     assert shelf.book(B).records.returns == {}
 

@@ -8,6 +8,7 @@ from engine.domain.commands import Granted, Moved, Refusal, ReleaseHold
 from engine.domain.events import (
     DemandLapsed,
     HoldExpired,
+    HoldReleased,
     OversellCleared,
     OversellRecorded,
     SkuAdded,
@@ -16,7 +17,7 @@ from engine.domain.events import (
 )
 from engine.domain.stock import ledger as module
 from engine.domain.stock.ledger import Ledger, handle
-from engine.domain.units import DIRECT, HoldId, Sku
+from engine.domain.units import DIRECT, HoldId, Key, Sku
 from tests.fakes.books import BOTH, HERE, THERE, A, B, Shelf, place_hold
 from tests.fakes.clocks import START
 from tests.fakes.orders import SHOP
@@ -113,6 +114,25 @@ def test_dues_of_holds_that_ended_do_not_pile_up(monkeypatch: pytest.MonkeyPatch
 
 
 # -- what is remembered
+
+
+def test_a_key_or_an_id_that_is_used_again_is_not_forgotten_with_its_first_use() -> None:
+    """A replay forgets later than live did: what was used again since must be recognised after a start, too."""
+    ledger = Ledger(remembered_seconds=100, remembered_max=10)
+    ledger.apply(SkuAdded(at=START, sku=A))
+    for number in range(2):
+        at = START + timedelta(seconds=150 * number)
+        ledger.apply(
+            StockAdjusted(at=at, sku=A, key=Key("k"), location=HERE, delta=5, on_hand=5 + 5 * number, reason="found")
+        )
+        hold = HoldId("h")
+        ledger.apply(UnitsHeld(at=at, sku=A, hold_id=hold, parts=((HERE, 1),), expires_at=None, account=DIRECT))
+        ledger.apply(HoldReleased(at=at, sku=A, hold_id=hold))
+    ledger.forget(START + timedelta(seconds=200))
+    book = ledger.books[A]
+    assert (list(book.movements), list(book.ended)) == (["k"], ["h"])
+    ledger.forget(START + timedelta(seconds=251))
+    assert (list(book.movements), list(book.ended)) == ([], [])
 
 
 def test_what_ended_is_remembered_for_its_time_and_no_longer() -> None:

@@ -23,7 +23,7 @@ def merge(shelf: Shelf) -> tuple[BookEvent, ...]:
     for event in events:
         shelf.ledgers[event.sku].apply(event)
     shelf.events += events
-    shelf.ledgers[B].inherit_keys(B, shelf.book(A).movements.values())
+    shelf.ledgers[B].inherit_keys(B, shelf.book(A), shelf.now)
     return events
 
 
@@ -172,5 +172,5 @@ def test_no_unit_is_made_or_lost(steps: list[tuple[str, Sku, int, int, LocationI
         if isinstance(event, BookEvent):
             again.ledgers[event.sku].apply(event)
             if isinstance(event, SkuMerged):
-                again.ledgers[B].inherit_keys(B, again.book(A).movements.values())
+                again.ledgers[B].inherit_keys(B, again.book(A), event.at)
     assert (again.book(A), again.book(B)) == (shelf.book(A), shelf.book(B))

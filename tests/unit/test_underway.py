@@ -39,15 +39,9 @@ def test_pieces_are_done_in_the_order_in_which_they_were_staged() -> None:
     assert (underway.left, underway.applied, underway.is_decided) == (0, 2, False)
 
 
-def test_what_was_never_decided_is_forgotten_and_what_was_is_not() -> None:
+def test_an_import_that_begins_makes_one_that_was_never_decided_forgotten() -> None:
     fresh = after(staged(0), staged(1), staged(0, number=9), decided(1, number=9))
     assert (fresh.number, fresh.left) == (9, 1)
-    fresh.forget()
-    assert fresh.left == 1
-    dropped = after(staged(0))
-    dropped.forget()
-    with pytest.raises(AssertionError, match="what is decided is what was staged"):
-        dropped.apply(decided(1))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from engine.domain.events import (
     HoldCommitted,
     HoldExpired,
     HoldReleased,
+    PaperForgotten,
     Part,
     PurchaseOrdered,
     PurchaseOrderEnded,
@@ -105,6 +106,8 @@ class NaiveLedger:
                 for name, location in [each for each in figures if each[0] == "safety_stock"]:
                     figures[name, location] = 0
                 self._add(sku, "safety_stock", safety_stock)
+            case PaperForgotten(sku=sku, purchase_order=str() as paper):
+                self._papers.pop((sku, paper), None)  # nothing is expected by it; its number may come again
             case PurchaseOrdered() | PurchaseOrderEnded() | TransferSent() | TransferArrived() | TransferLost():
                 self._file(event)
             case _:

@@ -37,6 +37,7 @@ from engine.domain.events import (
     OrdersCaughtUp,
     OversellCleared,
     OversellRecorded,
+    PaperForgotten,
     Part,
     PushEvent,
     PushPlanned,
@@ -150,6 +151,8 @@ def narrate_book(event: BookEvent) -> str:
                 return f"it is no bundle any more (version {version})"
             made = ", ".join(f"{units} {sku}" for sku, units in components)
             return f"one unit is made of {made}{' from one location' if together else ''} (version {version})"
+        case PaperForgotten():
+            return f"{_name_paper(event)} was done long ago and is forgotten"
         case SkuMerged(into=into):
             return f"it turned out to be {into}: its units, order lines and listings went there"
         case SkuRetired():
@@ -158,6 +161,14 @@ def narrate_book(event: BookEvent) -> str:
             return "it is sold again"
         case _:
             assert_never(event)
+
+
+def _name_paper(event: PaperForgotten) -> str:
+    if event.purchase_order is not None:
+        return f"purchase order {event.purchase_order}"
+    if event.transfer is not None:
+        return f"transfer {event.transfer}"
+    return f"what came back of order {event.order_id} of {event.account}, line {event.line_id},"
 
 
 def narrate_push(event: PushEvent) -> str:

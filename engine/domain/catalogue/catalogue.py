@@ -16,6 +16,7 @@ from engine.domain.catalogue.codes import Codes
 from engine.domain.catalogue.items import NO_DETAILS, Barcode, Details
 from engine.domain.commands import Refusal
 from engine.domain.events import ItemDescribed, SkuAdded, SkuMerged, SkuRenamed, SkuRetired, SkuRevived
+from engine.domain.stated.catalogue import ItemStated, NamesStated
 from engine.domain.units import Sku, check_identifier
 
 _PACK = msgspec.msgpack.Encoder()
@@ -144,6 +145,30 @@ class Catalogue:
                 del self._barcodes[barcode_key(barcode)]
         for barcode in after.barcodes:
             self._barcodes[barcode_key(barcode)] = sku
+
+    # -- as statements (`engine.domain.stated.Stateful`)
+
+    def state(self, as_of: datetime) -> Iterator[ItemStated | NamesStated]:  # noqa: ARG002 - nothing is forgotten here
+        """State every item in the order of adding, then every other code."""
+        for sku in self._order:
+            item = self._items[sku]
+            details = item.details
+            led_away = [code for code in details.barcodes if self._barcodes.get(barcode_key(code)) != sku]
+            yield ItemStated(sku=sku, name=item.name, retired=item.retired, details=details, led_away=tuple(led_away))
+        yield from self.codes.state()
+
+    def restore(self, statement: ItemStated | NamesStated) -> None:
+        """Take in an item, or the codes of one."""
+        if isinstance(statement, NamesStated):
+            self.codes.restore(statement)
+            return
+        sku, details = statement.sku, statement.details
+        item = Item(sku, statement.name, retired=statement.retired)
+        self._order.append(sku)
+        self._items[sku] = item if details == NO_DETAILS else _described(item, details)
+        for barcode in details.barcodes:
+            if barcode not in statement.led_away:
+                self._barcodes[barcode_key(barcode)] = sku
 
 
 def _described(item: Item, details: Details) -> Item:

@@ -4,12 +4,14 @@ The id is the first code a SKU had; the ledger, the journal and every record are
 what people and channels read and write. A code is never given to a second SKU: who still uses it means the first one.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
 
 from engine.domain.commands import Command, TakeSnapshot, sum_lines
 from engine.domain.events import SkuMerged, SkuRenamed
+from engine.domain.stated.catalogue import NamesStated
 from engine.domain.units import Sku
 
 
@@ -95,6 +97,34 @@ class Codes:
         self.merged[gone] = into
         for sku in (sku for sku, target in self.merged.items() if target == gone):
             self.merged[sku] = into
+
+    def state(self) -> Iterator[NamesStated]:
+        """State the codes of every SKU that has others than its id, by id."""
+        merged: dict[Sku, list[Sku]] = {}
+        for gone, into in self.merged.items():
+            merged.setdefault(into, []).append(gone)
+        for sku in sorted(self._others):
+            others = self._others[sku]
+            yield NamesStated(
+                sku=sku,
+                code=self._codes.get(sku),
+                others=tuple(others),
+                inherited=tuple([code for code in others if code in self._inherited]),
+                ended=tuple([(code, self._until[code]) for code in (sku, *others) if code in self._until]),
+                merged=tuple(sorted(merged.get(sku, ()))),
+            )
+
+    def restore(self, stated: NamesStated) -> None:
+        """Take in the codes of one SKU."""
+        self.active = True
+        sku = stated.sku
+        if stated.code is not None:
+            self._codes[sku] = stated.code
+        self._others[sku] = list(stated.others)
+        self._ids.update(dict.fromkeys(stated.others, sku))
+        self._inherited.update(stated.inherited)
+        self._until.update(stated.ended)
+        self.merged.update(dict.fromkeys(stated.merged, sku))
 
 
 def name_by_id(command: Command, codes: Codes) -> Command:

@@ -5,6 +5,7 @@ at the ends of its recipes, and a change of a leaf's stock concerns every bundle
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -109,6 +110,15 @@ class Recipes:
         self.current[event.sku] = event
         for component, _ in event.components:
             self._parents.setdefault(component, {})[event.sku] = None
+
+    def state(self, as_of: datetime) -> Iterator[RecipeSet]:  # noqa: ARG002 - nothing is forgotten here
+        """State every recipe and how others ended (`engine.domain.stated.Stateful`), in the order of setting."""
+        yield from self.current.values()
+        yield from self._ended.values()
+
+    def restore(self, statement: RecipeSet) -> None:
+        """Take in a recipe, or how it ended."""
+        self.apply(statement)
 
     def made(self, bundle: Sku) -> Made:
         """Return what one unit of a bundle comes to."""

@@ -1,6 +1,10 @@
 """How far the import is that was begun last: staged, decided, piece by piece done. One at a time."""
 
+from collections.abc import Iterator
+from datetime import datetime
+
 from engine.domain.events import ImportAdvanced, ImportDecided, ImportEvent, ImportStaged
+from engine.domain.stated.imports import ImportStated, PieceStated
 
 
 class Underway:
@@ -46,7 +50,19 @@ class Underway:
                 self.applied = applied
                 self.is_decided = bool(self._pieces)
 
-    def forget(self) -> None:
-        """Let go of pieces that were staged and never decided."""
-        if not self.is_decided:
-            self._pieces = []
+    # -- as statements (`engine.domain.stated.Stateful`)
+
+    def state(self, as_of: datetime) -> Iterator[PieceStated | ImportStated]:  # noqa: ARG002 - none goes by time
+        """State the pieces that are not done, in the order in which they are to be, and how far the import is."""
+        for packed in reversed(self._pieces) if self.is_decided else self._pieces:
+            yield PieceStated(packed=packed)
+        yield ImportStated(number=self.number, is_decided=self.is_decided, applied=self.applied)
+
+    def restore(self, statement: PieceStated | ImportStated) -> None:
+        """Take in a piece, or how far the import is."""
+        if isinstance(statement, PieceStated):
+            self._pieces.append(statement.packed)
+            return
+        self.number, self.is_decided, self.applied = statement.number, statement.is_decided, statement.applied
+        if self.is_decided:
+            self._pieces.reverse()

@@ -39,6 +39,7 @@ from engine.domain.events.laws import BooksCompared, LawEvent, ViolationCleared,
 from engine.domain.events.letters import LetterEvent, LetterKept, LetterSettled
 from engine.domain.events.movements import (
     Movement,
+    PaperForgotten,
     PurchaseOrdered,
     PurchaseOrderEnded,
     StateChanged,
@@ -141,6 +142,7 @@ __all__ = [
     "OrdersCaughtUp",
     "OversellCleared",
     "OversellRecorded",
+    "PaperForgotten",
     "Part",
     "PurchaseOrderEnded",
     "PurchaseOrdered",

@@ -186,6 +186,21 @@ class TransferLost(BaseEvent, frozen=True, kw_only=True, tag="transfer_lost", gc
     reference: str = ""
 
 
+class PaperForgotten(BaseEvent, frozen=True, kw_only=True, tag="paper_forgotten", gc=False):
+    """A paper that was done long ago means nothing to a SKU's book any more; who names it again means a new one.
+
+    A purchase order, a transfer, or the units of an order line that came back.
+    """
+
+    sku: Sku
+    purchase_order: DocumentId | None = None
+    transfer: DocumentId | None = None
+    account: AccountId | None = None
+    """Of the order line, as are the two that follow."""
+    order_id: OrderId | None = None
+    line_id: LineId | None = None
+
+
 Movement = (
     StockAdjusted
     | StockReceived

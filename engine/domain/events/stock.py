@@ -2,7 +2,7 @@
 
 from engine.domain.events.base import BaseEvent, Line, Part
 from engine.domain.events.catalogue import SkuMerged, SkuRetired, SkuRevived
-from engine.domain.events.movements import Movement
+from engine.domain.events.movements import Movement, PaperForgotten
 from engine.domain.events.recipes import RecipeSet
 from engine.domain.units import (
     AccountId,
@@ -153,6 +153,7 @@ BookEvent = (
     | DemandLapsed
     | OversellRecorded
     | OversellCleared
+    | PaperForgotten
     | RecipeSet
     | SkuMerged
     | SkuRetired

@@ -3,7 +3,7 @@
 The records it keeps are the events themselves.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -177,6 +177,43 @@ class Book:
         """Drop changes that lie further back than figures need to be told."""
         self.on_hand_history.prune(now - self.history_for)
         self.committed_history.prune(now - self.history_for)
+
+    def reach_of(self, history: History, now: datetime) -> datetime:
+        """Return how far back a figure may be told: as if all had been forgotten by now that may be."""
+        return history.reach(now - self.history_for)
+
+    def forget_hold(self, hold_id: HoldId, at: datetime) -> None:
+        """Drop what ended or was refused at an instant; who uses its id again later means another hold."""
+        pair, refused = self.ended.get(hold_id), self.refused.get(hold_id)
+        if pair is not None and pair[1].at == at:
+            del self.ended[hold_id]
+        if refused is not None and refused.at == at:
+            del self.refused[hold_id]
+
+    def forget_key(self, key: Key, at: datetime) -> None:
+        """Drop a movement that is remembered since an instant; its key may have been used again since."""
+        movement = self.movements.get(key)
+        if movement is not None and self.remembered_since(movement) == at:
+            del self.movements[key]
+            if self.records.inherited:
+                self.own_records().inherited.pop(key, None)
+
+    def inherit_keys(self, gone: "Book", horizon: datetime, now: datetime) -> Iterator[Key]:
+        """Take over the movements of a book that is merged into this one, and return their keys.
+
+        What may be forgotten by then, being older than `horizon`, is nobody's: a replay has more of it than live had.
+        """
+        for key, movement in gone.movements.items():
+            known = self.movements.get(key)
+            is_free = known is None or self.remembered_since(known) < horizon
+            if is_free and gone.remembered_since(movement) >= horizon:
+                self.movements[key] = movement
+                self.own_records().inherited[key] = now
+                yield key
+
+    def remembered_since(self, movement: Keyed) -> datetime:
+        """Return from when on a movement is remembered: its own instant, or when it came with another SKU."""
+        return self.records.inherited.get(movement.key, movement.at)
 
     def atp_at(self, location: LocationId) -> int:
         """Available to promise at one location, without making it known."""

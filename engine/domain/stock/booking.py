@@ -19,6 +19,7 @@ from engine.domain.events import (
     HoldReleased,
     OversellCleared,
     OversellRecorded,
+    PaperForgotten,
     Part,
     PurchaseOrdered,
     PurchaseOrderEnded,
@@ -63,11 +64,13 @@ def _apply_sku_added(book: Book, event: SkuAdded) -> None:
 
 def hold_units(book: Book, event: UnitsHeld) -> None:
     """Apply a grant: what `apply` does with it, for whoever knows what it is."""
+    positions = book.positions
     for location, units in event.parts:
-        position = book.position(location)
+        position = positions.get(location) or book.position(location)
         position.reserved += units
         position.moved = True
-    book.holds[event.hold_id] = event
+    first = book.holds.setdefault(event.hold_id, event)
+    assert first is event, (first, event)
 
 
 def _apply_hold_refused(book: Book, event: HoldRefused) -> None:
@@ -109,6 +112,8 @@ def _apply_demand_set(book: Book, event: DemandSet) -> None:
     _note_demand(book, before, event)
     if event.committed or event.reserved or event.shipped or event.returned:
         book.demand[key] = event
+    elif key in book.records.returns:
+        book.own_records().returned_at[key] = event.at
 
 
 def _add_demand(book: Book, event: DemandSet, sign: int) -> None:
@@ -233,8 +238,9 @@ def _apply_returned(book: Book, event: StockReturned) -> None:
     if event.account is None or event.order_id is None or event.line_id is None:
         return
     key = (event.account, event.order_id, event.line_id)
-    returns = book.own_records().returns
-    returns[key] = returns.get(key, 0) + event.quantity
+    records = book.own_records()
+    records.returns[key] = records.returns.get(key, 0) + event.quantity
+    records.returned_at[key] = event.at
     if event.taken_back:
         demand = book.demand[key]
         kept, taken = take(demand.returned, units_of(demand.returned) - units_of(event.taken_back))
@@ -279,7 +285,7 @@ def _apply_observed(book: Book, event: StockObserved) -> None:
 def _apply_purchase_ordered(book: Book, event: PurchaseOrdered) -> None:
     purchases = book.own_records().purchases
     line = purchases.get(event.purchase_order)
-    if line is None:
+    if line is None or line.ended is not None:  # forgotten, by a program that did not say so: nobody amends what ended
         line = purchases[event.purchase_order] = PurchaseLine(ordered=event, made_at=event.at)
     else:
         book.position(line.ordered.location).incoming -= line.expected
@@ -320,6 +326,17 @@ def _apply_transfer_lost(book: Book, event: TransferLost) -> None:
     book.movements[event.key] = event
 
 
+def _apply_paper_forgotten(book: Book, event: PaperForgotten) -> None:
+    records = book.own_records()
+    if event.purchase_order is not None:
+        del records.purchases[event.purchase_order]
+    elif event.transfer is not None:
+        del records.transfers[event.transfer]
+    elif event.account is not None and event.order_id is not None and event.line_id is not None:
+        key = (event.account, event.order_id, event.line_id)
+        del records.returns[key], records.returned_at[key]
+
+
 _APPLY: Final[dict[type, Callable[[Book, Any], None]]] = {
     UnitsHeld: hold_units,
     HoldCommitted: _apply_hold_committed,
@@ -339,6 +356,7 @@ _APPLY: Final[dict[type, Callable[[Book, Any], None]]] = {
     TransferSent: _apply_transfer_sent,
     TransferArrived: _apply_transfer_arrived,
     TransferLost: _apply_transfer_lost,
+    PaperForgotten: _apply_paper_forgotten,
     SkuAdded: _apply_sku_added,
     OversellRecorded: _apply_oversell_recorded,
     OversellCleared: _apply_oversell_cleared,

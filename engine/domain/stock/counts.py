@@ -11,7 +11,6 @@ from engine.domain.events import StockCounted, StockObserved
 from engine.domain.stock.book import Book
 from engine.domain.stock.decision import Decision, refuse
 from engine.domain.stock.movements import describe_place
-from engine.domain.stock.records import History
 from engine.domain.units import LocationId
 
 
@@ -20,7 +19,7 @@ def count(book: Book, command: Count, now: datetime) -> Decision:
     settled = book.records.settled.get(command.location)
     if settled is not None and command.taken_at < settled:
         return _refuse_stale("taken_at", command.taken_at, book, command.location, settled)
-    refusal = _refuse_instant("taken_at", command.taken_at, now, book.on_hand_history)
+    refusal = _refuse_instant("taken_at", command.taken_at, now, book.reach_of(book.on_hand_history, now))
     if refusal is not None:
         return refusal
     on_hand = book.on_hand_at(command.location)
@@ -71,9 +70,9 @@ def observe(book: Book, command: Observe, now: datetime) -> Decision:
     settled = book.records.settled.get(command.location)
     if settled is not None and command.as_of <= settled:
         return _refuse_stale("as_of", command.as_of, book, command.location, settled)
-    refusal = _refuse_instant("as_of", command.as_of, now, book.on_hand_history)
+    refusal = _refuse_instant("as_of", command.as_of, now, book.reach_of(book.on_hand_history, now))
     if refusal is None and command.nets_open_orders:
-        refusal = _refuse_instant("as_of", command.as_of, now, book.committed_history)
+        refusal = _refuse_instant("as_of", command.as_of, now, book.reach_of(book.committed_history, now))
     if refusal is not None:
         return refusal
     position = book.positions.get(command.location)
@@ -110,11 +109,11 @@ def _refuse_stale(name: str, instant: datetime, book: Book, location: LocationId
     )
 
 
-def _refuse_instant(name: str, instant: datetime, now: datetime, history: History) -> Decision | None:
+def _refuse_instant(name: str, instant: datetime, now: datetime, reach: datetime) -> Decision | None:
     if instant > now:
         return refuse("BADARG", f"{name} {_show(instant)!r}: must not be in the future; it is {_show(now)}")
-    if instant < history.since:
-        return refuse("TOOOLD", f"{name}={_show(instant)}: figures can be told back to {_show(history.since)}")
+    if instant < reach:
+        return refuse("TOOOLD", f"{name}={_show(instant)}: figures can be told back to {_show(reach)}")
     return None
 
 

@@ -7,6 +7,7 @@ takes only its second half, `apply`.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import NamedTuple
 
 from engine.domain.commands import Answer, Command, Done, PlaceHold, RecordOrder, TakeSnapshot
@@ -22,7 +23,9 @@ from engine.domain.events import (
     OrderRecorded,
     OversellCleared,
     OversellRecorded,
+    PaperForgotten,
     PurchaseOrdered,
+    PurchaseOrderEnded,
     SkuAdded,
     StateChanged,
     StockAdjusted,
@@ -33,20 +36,21 @@ from engine.domain.events import (
     StockReturned,
     TransferArrived,
     TransferLost,
-    TransferSent,
     UnitsHeld,
 )
-from engine.domain.stock.book import Book, Keyed, demand_key
+from engine.domain.stated.stock import BookContinued, BookStated
+from engine.domain.stock.book import Book, demand_key
 from engine.domain.stock.booking import apply, hold_units
 from engine.domain.stock.causes import Regrouped, cause_of_shortage
 from engine.domain.stock.decide import decide
 from engine.domain.stock.dues import Due, Dues
-from engine.domain.stock.filing import DOCUMENTS_SECONDS, DocumentKey, Filing
+from engine.domain.stock.filing import DOCUMENTS_SECONDS, Filing
 from engine.domain.stock.levels import decide_levels
 from engine.domain.stock.places import ONE_POOL, Pool, Pools
 from engine.domain.stock.records import HISTORY_SECONDS
 from engine.domain.stock.shortage import find_shortages
 from engine.domain.stock.snapshots import build_record, read_row, take_snapshot
+from engine.domain.stock.stating import list_remembered, read_book, read_promises
 from engine.domain.units import EPOCH, HoldId, Key, Sku
 
 _DUES_MIN = 4096
@@ -117,12 +121,14 @@ class Ledger:
                 self._ended_early += 1
                 if due is not None:
                     self._dues.add(due, event)
+                elif book.records.returns:
+                    self._filing.note(book, event)
             case HoldCommitted() | HoldReleased():
                 self._ended_early += 1
                 self._remembered.append((event.at, event.sku, event.hold_id, True))
             case HoldExpired() | HoldRefused():
                 self._remembered.append((event.at, event.sku, event.hold_id, True))
-            case PurchaseOrdered() | TransferSent():
+            case PurchaseOrdered() | PurchaseOrderEnded():
                 self._filing.note(book, event)
             case (
                 StockAdjusted()
@@ -134,8 +140,10 @@ class Ledger:
                 | TransferArrived()
                 | TransferLost()
             ):
+                if book.records.inherited:  # it was forgotten, and is used again
+                    book.own_records().inherited.pop(event.key, None)
                 self._remembered.append((event.at, event.sku, event.key, False))
-                if isinstance(event, StockReturned):
+                if isinstance(event, StockReceived | StockReturned | TransferArrived | TransferLost):
                     self._filing.note(book, event)
             case _:
                 pass
@@ -197,21 +205,23 @@ class Ledger:
         for sku in self.books:
             yield self.watch(sku, Regrouped(), now)
 
-    def inherit_keys(self, sku: Sku, movements: Iterable[Keyed]) -> None:
-        """Remember keys of a SKU that was merged into this one: a repeat must not move units a second time."""
-        book = self.books[sku]
-        for movement in movements:
-            if book.movements.setdefault(movement.key, movement) is movement:
-                self._remembered.append((movement.at, sku, movement.key, False))
+    def inherit_keys(self, sku: Sku, gone: Book, now: datetime) -> None:
+        """Remember the keys of a book that was merged into this one: a repeat must not move units a second time."""
+        for key in self.books[sku].inherit_keys(gone, now - self._remembered_for, now):
+            self._remembered.append((now, sku, key, False))
 
     @property
     def papers(self) -> int:
         """Lines of documents, and returns of order lines, that wait to be forgotten some day."""
         return len(self._filing)
 
-    def forget_documents(self, now: datetime) -> list[DocumentKey]:
-        """Drop purchase orders and transfers that were done long ago; return those that mean nothing here any more."""
-        return self._filing.forget(self.books, now)
+    def forget_papers(self, now: datetime) -> list[PaperForgotten]:
+        """Decide and apply that papers which were done long ago mean nothing here any more."""
+        events: list[PaperForgotten] = []
+        for event in self._filing.forget(self.books, now):
+            self.apply(event)
+            events.append(event)
+        return events
 
     def forget(self, now: datetime) -> list[HoldId]:
         """Drop what was remembered long enough; return the hold ids that mean nothing here any more."""
@@ -228,16 +238,49 @@ class Ledger:
             return holds
         horizon = now - self._remembered_for
         while self._remembered and (self._remembered[0][0] < horizon or len(self._remembered) > self._remembered_max):
-            _, sku, what, is_hold = self._remembered.popleft()
-            book = self.books[sku]
+            at, sku, what, is_hold = self._remembered.popleft()
             if is_hold:
-                hold_id = HoldId(what)
-                book.ended.pop(hold_id, None)
-                book.refused.pop(hold_id, None)
-                holds.append(hold_id)
+                self.books[sku].forget_hold(HoldId(what), at)
+                holds.append(HoldId(what))
             else:
-                book.movements.pop(Key(what), None)
+                self.books[sku].forget_key(Key(what), at)
         return holds
+
+    # -- as statements
+
+    def forgettable(self, now: datetime) -> dict[Sku, set[tuple[datetime, str]]]:
+        """Return what `forget` would drop now, by SKU: since when it is remembered, and its hold's id or its key."""
+        found: dict[Sku, set[tuple[datetime, str]]] = {}
+        horizon, left = now - self._remembered_for, len(self._remembered)
+        for at, sku, what, _ in self._remembered:
+            if at >= horizon and left <= self._remembered_max:
+                break
+            found.setdefault(sku, set()).add((at, what))
+            left -= 1
+        return found
+
+    def restore(self, stated: BookStated | BookContinued) -> None:
+        """Take in a book of ours, or more of it; `restored` follows the last one."""
+        sku = stated.sku
+        if isinstance(stated, BookStated):
+            book = self.books[sku] = read_book(stated, self._history_for)
+            self._unpruned.append(sku)
+            self._filing.restore(book)
+        else:
+            book = self.books[sku]
+            read_promises(book, stated)
+        for hold in stated.holds:
+            if hold.expires_at is not None:
+                self._dues.add(hold.expires_at, hold)
+        for line in stated.demand:
+            if line.expires_at is not None:
+                self._dues.add(line.expires_at, book.demand[line.account, line.order_id, line.line_id])
+        self._remembered.extend(list_remembered(stated))
+
+    def restored(self) -> None:
+        """Bring what may be forgotten into its order: which of one instant goes first is no promise to anybody."""
+        self._remembered = deque(sorted(self._remembered, key=itemgetter(0)))
+        self._filing.restored()
 
 
 def handle(owner: Callable[[Sku], Ledger], command: Command, skus: Iterable[Sku], now: datetime) -> Handled:

@@ -174,12 +174,13 @@ class Shelf(Generic[Paper]):
         self.open: dict[DocumentId, Paper] = {}
         self.finished: dict[DocumentId, Paper] = {}
         """In the order in which they were last touched."""
-        self._numbers = 0
+        self.numbered = 0
+        """Documents ever."""
 
     def next_number(self) -> int:
         """Number a new document."""
-        self._numbers += 1
-        return self._numbers
+        self.numbered += 1
+        return self.numbered
 
     def find(self, document: DocumentId) -> Paper | None:
         """Return a document, open or finished and not forgotten yet."""
@@ -189,6 +190,10 @@ class Shelf(Generic[Paper]):
         """Return documents, the newest first."""
         papers: Iterator[Paper] = chain(self.open.values(), self.finished.values() if also_finished else ())
         return nlargest(limit, papers, key=_number)
+
+    def restore(self, paper: Paper) -> None:
+        """Take in a document that was touched after all those before it."""
+        (self.finished if paper.is_finished else self.open)[paper.id] = paper
 
     def put(self, paper: Paper, at: datetime) -> None:
         """Take a changed document back, and forget finished ones beyond the limits: O(1) but for those forgotten."""
@@ -268,11 +273,11 @@ class Papers:
         ended: bool = False,
     ) -> None:
         line = paper.lines.setdefault(sku, PurchaseLine())
-        _add_purchase_line(paper, line, -1)
+        add_purchase_line(paper, line, -1)
         line.ordered = line.ordered if ordered is None else ordered
         line.received += received
         line.ended = line.ended or ended
-        _add_purchase_line(paper, line, 1)
+        add_purchase_line(paper, line, 1)
         paper.changed_at = at
         self.purchases.put(paper, at)
 
@@ -314,7 +319,8 @@ class Papers:
         self.transfers.put(paper, at)
 
 
-def _add_purchase_line(paper: PurchaseOrder, line: PurchaseLine, sign: int) -> None:
+def add_purchase_line(paper: PurchaseOrder, line: PurchaseLine, sign: int) -> None:
+    """Count a line in what its order comes to (`sign` 1), or no more (-1)."""
     paper.lines_open += sign * (line.open > 0)
     paper.units_ordered += sign * line.ordered
     paper.units_received += sign * line.received

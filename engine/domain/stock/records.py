@@ -1,6 +1,6 @@
 """What a book keeps beside holds and demand: papers under way, physical returns, counts, and how figures came to be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -8,14 +8,17 @@ import msgspec
 
 from engine.domain.events import OversellRecorded, PurchaseOrdered, PurchaseOrderEnded, StockCounted, TransferSent
 from engine.domain.stock.places import Pool
-from engine.domain.units import EPOCH, AccountId, DocumentId, LineId, LocationId, OrderId
+from engine.domain.units import EPOCH, AccountId, DocumentId, Key, LineId, LocationId, OrderId
 
 DemandKey = tuple[AccountId, OrderId, LineId]
 
 HISTORY_SECONDS: Final = 7 * 86_400.0
 """How far back a count may name its instant, unless told: a stock-take is entered within the week."""
 HISTORY_MAX: Final = 16_384
-"""Changes of one figure of one SKU that are kept, about 2 MB; a SKU that moves more often reaches less far back."""
+"""Changes of one figure of one SKU that are kept, about 2 MB; a SKU that moves more often reaches less far back.
+
+At every half of so many changes all but the last half go: by their number alone, so that live and replay forget alike.
+"""
 _PRUNED_EVERY: Final = 64
 """Changes between two looks at the oldest one."""
 
@@ -29,13 +32,15 @@ class History:
     Every note is O(1). A look back costs the changes since that instant.
     """
 
-    __slots__ = ("_changes", "since")
+    __slots__ = ("_changes", "noted", "since")
 
-    def __init__(self, since: datetime = EPOCH) -> None:
-        """Start without changes: there were none before `since`, or they are not known."""
-        self._changes: list[Change] = []
+    def __init__(self, since: datetime = EPOCH, changes: Iterable[Change] = (), *, noted: int = 0) -> None:
+        """Start with these changes: there were none before them back to `since`; earlier ones are not known."""
+        self._changes = list(changes)
         self.since = since
         """The value at this instant and at any later one can be told."""
+        self.noted = noted
+        """Changes ever, those that are forgotten included."""
 
     def __len__(self) -> int:
         return len(self._changes)
@@ -47,10 +52,11 @@ class History:
         """Note a change decided at `at`, no earlier than those before; forget some that are older than `keep`."""
         changes = self._changes
         changes.append((at, location, delta, holds_since))
-        if len(changes) % _PRUNED_EVERY == 0:
+        self.noted += 1
+        if self.noted % _PRUNED_EVERY == 0:
             self.prune(at - keep)
-            if len(changes) > HISTORY_MAX:
-                self._drop(HISTORY_MAX // 2)
+            if self.noted % (HISTORY_MAX // 2) == 0 and len(changes) > HISTORY_MAX // 2:
+                self._drop(len(changes) - HISTORY_MAX // 2)
 
     def after(self, instant: datetime, location: LocationId) -> int:
         """Sum what the figure has changed by at a location since the instant, which is not before `since`."""
@@ -64,12 +70,25 @@ class History:
 
     def prune(self, horizon: datetime) -> None:
         """Forget what was decided up to `horizon`."""
+        old = self._count_until(horizon)
+        if old:
+            self._drop(old)
+
+    def after_pruning(self, horizon: datetime) -> tuple[datetime, Sequence[Change]]:
+        """Return what `since` and the changes would be after forgetting what was decided up to `horizon`."""
+        return self.reach(horizon), self._changes[self._count_until(horizon) :]
+
+    def reach(self, horizon: datetime) -> datetime:
+        """Return what `since` would be after forgetting what was decided up to `horizon`: whoever forgot when."""
+        old = self._count_until(horizon)
+        return max(self.since, self._changes[old - 1][0]) if old else self.since
+
+    def _count_until(self, horizon: datetime) -> int:
         changes = self._changes
         old = 0
         while old < len(changes) and changes[old][0] <= horizon:
             old += 1
-        if old:
-            self._drop(old)
+        return old
 
     def _drop(self, count: int) -> None:
         self.since = max(self.since, self._changes[count - 1][0])
@@ -110,20 +129,34 @@ class TransferLine(msgspec.Struct):
 class Records:
     """What most SKUs have none of most of the time; so those share one that is empty (`NO_RECORDS`)."""
 
-    __slots__ = ("bound", "oversells", "purchases", "recounts", "returns", "settled", "transfers")
+    __slots__ = (
+        "bound",
+        "inherited",
+        "oversells",
+        "purchases",
+        "recounts",
+        "returned_at",
+        "returns",
+        "settled",
+        "transfers",
+    )
 
     def __init__(self) -> None:
         """Start empty."""
         self.purchases: dict[DocumentId, PurchaseLine] = {}
         self.transfers: dict[DocumentId, TransferLine] = {}
         self.returns: dict[DemandKey, int] = {}
-        """Units of an order line that came back physically."""
+        """Units of an order line that came back physically..."""
+        self.returned_at: dict[DemandKey, datetime] = {}
+        """...and when the last of them did, or the line ended."""
         self.recounts: dict[LocationId, StockCounted] = {}
         """The newest count of a location that waits for another one to confirm it."""
         self.settled: dict[LocationId, datetime] = {}
         """The newest instant at which somebody looked and the books followed: what was seen before is stale."""
         self.bound: dict[LocationId, int] = {}
         """Open units of order lines that only this location may owe; no zeros."""
+        self.inherited: dict[Key, datetime] = {}
+        """Keys that came with a SKU which was merged into this one, and when: they are remembered from then on."""
         self.oversells: dict[Pool, OversellRecorded] = {}
         """The newest incident of every pool of locations of which more is promised than there is."""
 

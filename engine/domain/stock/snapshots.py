@@ -32,7 +32,7 @@ class Taken(NamedTuple):
     """What the rows of a snapshot come to."""
 
     seen: Sequence[StockObserved]
-    """To be put into the books, those without a delta included."""
+    """To be put into the books, in the order in which the journal keeps them: those without a delta last."""
     answer: Observed
 
 
@@ -64,7 +64,12 @@ def take_snapshot(books: Books, command: TakeSnapshot, now: datetime) -> Taken:
             assert isinstance(event, StockObserved), event
             seen[row.sku] = event
         verdicts.append(verdict)
-    return Taken(tuple(seen.values()), Observed(verdicts=tuple(verdicts)))
+    in_order = sorted(seen.values(), key=_changes_nothing)
+    return Taken(in_order, Observed(verdicts=tuple(verdicts)))
+
+
+def _changes_nothing(event: StockObserved) -> bool:
+    return event.delta == 0
 
 
 def build_record(seen: Sequence[StockObserved]) -> list[StockObserved | StockConfirmed]:
