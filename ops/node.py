@@ -1,7 +1,7 @@
 """The composition root: every actor made and joined, and run from the inside out."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, get_args
 
 import structlog
@@ -24,6 +24,7 @@ from engine.actors.regrouping import judge_again
 from engine.actors.reoffer import ReofferListener
 from engine.actors.router import Router
 from engine.actors.shard import Shard, ShardListener
+from engine.actors.slices import BRISK, in_slices
 from engine.domain.availability import Availability
 from engine.domain.catalogue.catalogue import NAMING_EVENTS, Catalogue
 from engine.domain.catalogue.recipes import Recipes
@@ -40,6 +41,7 @@ from engine.domain.events import (
     SkuRevived,
 )
 from engine.domain.partition import shard_of
+from engine.domain.stock.book import Book
 from engine.domain.stock.incidents import Incidents
 from engine.domain.stock.ledger import Ledger
 from engine.domain.stock.papers import PAPER_EVENTS, Papers
@@ -51,6 +53,7 @@ from ops.account import AccountListener, ChannelAccount, DirectAccount
 from ops.alerting import build_alerter
 from ops.exporter import Exporter
 from ops.importer import Importer, settle_objects
+from ops.leftalone import LeftAlone
 from ops.names import Names
 from ops.notices import tell_notes, tell_oversell, tell_recipe
 from ops.offers import OfferDesk
@@ -161,6 +164,7 @@ class Node:
         self.directory: Directory = {}
         self.documents = Documents()
         self.recipes = Recipes()
+        self.left_alone = LeftAlone(self.limits, self.catalogue.codes.resolve)
         self.fanout = Fanout(self._tell_accounts)
         self.shards = self._make_shards(listener)
         self.router = Router(self.shards, self.directory, self.documents, self.journal, self.catalogue.codes)
@@ -242,23 +246,23 @@ class Node:
 
     def _keep_projections(self) -> None:
         """Say who keeps which events; what owners decide on they apply themselves and replay in `ops.recovery`."""
-        oversells = (OversellRecorded, OversellCleared)
-        self.projections.add(oversells, lambda _position, event: self.incidents.apply(event))
-        self.projections.add(oversells, lambda _position, event: self._listener.committed(event), replayed=False)
-        self.projections.add(oversells, lambda _position, event: tell_oversell(event), replayed=False)
-        self.projections.add((ListingMapped,), self._take_mapping, replayed=False)
-        self.projections.add(NAMING_EVENTS, lambda _position, event: self.catalogue.apply(event), live=False)
-        self.projections.add(get_args(ImportEvent), self.applier.keep, live=False)
-        self.projections.add((RecipeSet,), self.fanout.keep_recipe)
-        self.projections.add((RecipeSet,), lambda _position, event: tell_recipe(event), replayed=False)
-        self.projections.add((OrderRecorded,), lambda _position, event: self.order_notes.apply(event))
-        self.projections.add((OrderRecorded,), lambda _position, event: tell_notes(event), replayed=False)
-        self.projections.add((SkuRetired, SkuRevived), self.fanout.keep_retired)
+        add, oversells = self.projections.add, (OversellRecorded, OversellCleared)
+        add(oversells, lambda _position, event: self.incidents.apply(event), said_in="incidents")
+        add(oversells, lambda _position, event: self._listener.committed(event), replayed=False)
+        add(oversells, lambda _position, event: tell_oversell(event), replayed=False)
+        add((ListingMapped,), self._take_mapping, replayed=False)
+        add(NAMING_EVENTS, lambda _position, event: self.catalogue.apply(event), live=False, said_in="catalogue")
+        add(get_args(ImportEvent), self.applier.keep, live=False, said_in="imports")
+        add((RecipeSet,), self.fanout.keep_recipe, said_in="fanout")
+        add((RecipeSet,), lambda _position, event: tell_recipe(event), replayed=False)
+        add((OrderRecorded,), lambda _position, event: self.order_notes.apply(event), said_in="order_notes")
+        add((OrderRecorded,), lambda _position, event: tell_notes(event), replayed=False)
+        add((SkuRetired, SkuRevived), self.fanout.keep_retired, said_in="fanout")
         self.offers.keep(self.projections)
         self.alerter.keep(self.projections)
-        self.projections.add(get_args(LawEvent), self.scanner.apply)
-        self.projections.add(get_args(CommonEvent), self.past.keep)
-        self.projections.add(PAPER_EVENTS, lambda _position, event: self.papers.apply(event))
+        add(get_args(LawEvent), self.scanner.apply, said_in="scan")
+        add(get_args(CommonEvent), self.past.keep, said_in="past")
+        add(PAPER_EVENTS, lambda _position, event: self.papers.apply(event), said_in="papers")
 
     def _take_mapping(self, _position: int, event: ListingMapped) -> None:
         if event.source in {IMPORT, MERGE}:  # what a pusher matched by itself it has taken in already
@@ -336,7 +340,7 @@ class Node:
         """Push and listen until cancelled, inside running actors; who is told of webhooks should be up by now."""
         await self.offers.adopt_file()
         async with trio.open_nursery() as accounts:
-            self._tell_all_availability()
+            await self._tell_all_availability()
             await accounts.start(self.fanout.run)
             await accounts.start(self.offers.run)
             await accounts.start(self.alerter.run)
@@ -345,24 +349,19 @@ class Node:
             self.ready = True
             task_status.started()
 
-    def unknown_locations(self) -> dict[LocationId, int]:
-        """Return locations that have stock or owe it but are not configured, with the number of SKUs."""
-        found: dict[LocationId, int] = {}
-        for shard in self.shards:
-            for book in shard.ledger.books.values():
-                for location, position in book.positions.items():
-                    if location not in self.locations and position.in_use:
-                        found[location] = found.get(location, 0) + 1
-        return found
+    async def _tell_all_availability(self) -> None:
+        """Tell pushers every level once: what they have not heard of they do not push. Holds go on meanwhile."""
 
-    def _tell_all_availability(self) -> None:
-        """Tell pushers every level once: what they have not heard of they do not push."""
-        position = self.journal.position
-        for shard in self.shards:
-            for sku, book in shard.ledger.books.items():
-                self.availability(
-                    Availability(sku=sku, position=position, atp=book.levels(), changed_at=self.clock.now())
-                )
+        def tell(books: Sequence[Book]) -> None:
+            levels = [(book.sku, book.levels(), self.clock.now()) for book in books]
+
+            def durable(position: int) -> None:
+                for sku, atp, at in levels:
+                    self.availability(Availability(sku=sku, position=position, atp=atp, changed_at=at))
+
+            self.journal.enqueue((), durable)  # behind what the books have and the journal does not yet
+
+        await in_slices([book for shard in self.shards for book in shard.ledger.books.values()], tell, BRISK)
 
     def request_shutdown(self, reason: str) -> None:
         """Ask whoever runs the node to end it."""

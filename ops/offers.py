@@ -11,7 +11,7 @@ from config import schema
 from engine.actors.campaigner import Campaigner
 from engine.actors.journal import Journal
 from engine.actors.pacer import Pacer
-from engine.actors.projections import Projections
+from engine.actors.projections import DERIVED, Projections
 from engine.actors.pusher import Pusher
 from engine.actors.reoffer import Reoffer, ReofferListener
 from engine.actors.turns import Turns
@@ -39,13 +39,14 @@ from engine.domain.events import (
     SkuRenamed,
 )
 from engine.domain.offers.campaigns import Campaign, Campaigns, Phase, check_campaign
-from engine.domain.offers.demand import Demand
+from engine.domain.offers.demand import Demand, Sold
 from engine.domain.offers.fences import Bundles, Fences, QuotaSales
 from engine.domain.offers.naming import note_names
 from engine.domain.offers.offers import Facts, Fence, Offering
 from engine.domain.offers.pace import Pace
 from engine.domain.offers.rulebooks import Rulebooks
 from engine.domain.offers.rules import RuleBook, RulesVersion, check_book
+from engine.domain.stated.offers import FileRulesStated, RulesStated
 from engine.domain.stock.book import Book, hold_line_id, units_of
 from engine.domain.units import DIRECT, AccountId, Key, OrderId, Sku
 from engine.machines.pushing import Around
@@ -95,6 +96,8 @@ class OfferDesk:
         self._file = book_from(settings.offers)
         self.versions = Rulebooks()
         self.demand = Demand(self._sold)
+        self.sold_too: Sold | None = None
+        """Hears of every sale, too: whoever computes by other rules."""
         self.pace = Pace()
         self.pacer = Pacer(self.pace, self._retouch_everywhere, clock=clock)
         self._clock = clock
@@ -150,18 +153,19 @@ class OfferDesk:
 
     def keep(self, projections: Projections) -> None:
         """Ask for the events that rules and demand are made of."""
-        projections.add((RulesSet,), lambda _position, event: self._take(event))
-        projections.add((RulesSet,), lambda _position, _event: self.reoffer.request("rules"), replayed=False)
+        add = projections.add
+        add((RulesSet,), lambda _position, event: self._take(event), said_in="rules")
+        add((RulesSet,), lambda _position, _event: self.reoffer.request("rules"), replayed=False)
         told = (OrderRecorded, DemandSet, DemandLapsed, SkuMerged)
-        projections.add(told, lambda position, event: self.demand.apply(event, position))
-        projections.add((HoldCommitted,), lambda _position, event: self._committed(event))
-        projections.add(CAMPAIGN_EVENTS, lambda _position, event: self.campaigner.applied(self.campaigns.apply(event)))
-        projections.add((ItemDescribed,), lambda _position, event: self._described(event.sku), replayed=False)
-        projections.add((SkuRenamed, SkuMerged), lambda _position, _event: self._forget_names())
-        projections.add((SkuRenamed,), lambda _position, event: self._renamed(event.sku), replayed=False)
-        projections.add((SkuMerged,), lambda _position, event: self._renamed(event.into), replayed=False)
+        add(told, lambda position, event: self.demand.apply(event, position), said_in="demand")
+        add((HoldCommitted,), lambda _position, event: self._committed(event), said_in="demand")
+        add(CAMPAIGN_EVENTS, lambda _, event: self.campaigner.applied(self.campaigns.apply(event)), said_in="campaigns")
+        add((ItemDescribed,), lambda _position, event: self._described(event.sku), replayed=False)
+        add((SkuRenamed, SkuMerged), lambda _position, _event: self._forget_names(), said_in=DERIVED)
+        add((SkuRenamed,), lambda _position, event: self._renamed(event.sku), replayed=False)
+        add((SkuMerged,), lambda _position, event: self._renamed(event.into), replayed=False)
         regrouping = (RecipeSet, ItemDescribed, *CAMPAIGN_EVENTS)
-        projections.add(regrouping, lambda _position, _event: self.fences.forget_bundles())
+        add(regrouping, lambda _position, _event: self.fences.forget_bundles(), said_in=DERIVED)
 
     def stocked(self, availability: Availability) -> None:
         """Note whether there is any of a SKU: only days in stock count as days on which it could be sold."""
@@ -262,13 +266,22 @@ class OfferDesk:
 
     # -- how
 
+    def restore_rules(self, statement: RulesStated | FileRulesStated) -> None:
+        """Take in a version of the rules as a snapshot has it."""
+        self.versions.restore(statement)
+        self._use()
+
     def _take(self, event: RulesSet) -> None:
         self.versions.apply(event)
+        self._use()
+
+    def _use(self) -> None:
+        rules = self.versions.now
         for offering in self.offerings.values():
-            offering.use(self.versions.now)
-        self.fences.use(self.versions.now)
-        self._last_units = any(terms.last_units for _, _, terms in event.rules.layers())
-        self._follows_demand = any(terms.buffer_from is not None for _, _, terms in event.rules.layers())
+            offering.use(rules)
+        self.fences.use(rules)
+        self._last_units = any(terms.last_units for _, _, terms in rules.book.layers())
+        self._follows_demand = any(terms.buffer_from is not None for _, _, terms in rules.book.layers())
 
     def _committed(self, event: HoldCommitted) -> None:
         if event.owed:
@@ -281,12 +294,17 @@ class OfferDesk:
         if self._follows_demand:
             self.pace.sold(sku, account, units, at)
             self.pacer.sold()
-        if account in self.offerings:
+        if account != DIRECT:
             self.sales.sold(sku, account, units)
             self.campaigns.sell(sku, account, units, at)
+        if self.sold_too is not None:
+            self.sold_too(sku, account, units, at)
 
-    def _quota_of(self, sku: Sku, account: AccountId) -> tuple[int, int]:
-        rule = self.offerings[account].rule(sku)
+    def _quota_of(self, sku: Sku, account: AccountId) -> tuple[int, int] | None:
+        offering = self.offerings.get(account)
+        if offering is None:
+            return None
+        rule = offering.rule(sku)
         return rule.quota.value, rule.quota_since
 
     def _rate_elsewhere(self, sku: Sku, account: AccountId, at: datetime) -> float:

@@ -1,7 +1,7 @@
 """Questions about the past of one SKU, answered from the journal: one at a time, beside the holds."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final, NamedTuple, get_args
@@ -14,6 +14,7 @@ from engine.domain.audit.history import History, Window
 from engine.domain.audit.timetravel import Moment
 from engine.domain.events import AccountPaused, AccountResumed, CampaignEnded, CampaignReturned, Event, RulesSet
 from engine.domain.offers.rules import RuleBook
+from engine.domain.stated.past import CommonCut, CommonStated, PastStatement
 from engine.domain.units import ListingId, Sku
 from engine.machines.pastlistings import PastListings
 from ops.socket.resp import ErrorReply
@@ -56,6 +57,20 @@ class Past:
         """Remember what concerns many SKUs, live and in replay; of rules that there was a new version."""
         self._all_common = self._all_common and len(self._common) < COMMON_MAX
         self._common.append((position, replace(event, rules=_NO_RULES) if isinstance(event, RulesSet) else event))
+
+    def state(self, as_of: datetime) -> Iterator[PastStatement]:  # noqa: ARG002
+        """Say what is remembered, the oldest first."""
+        if not self._all_common:
+            yield CommonCut()
+        for position, event in self._common:
+            yield CommonStated(position=position, event=event)
+
+    def restore(self, statement: PastStatement) -> None:
+        """Take in one of what `state` says."""
+        if isinstance(statement, CommonCut):
+            self._all_common = False
+        else:
+            self._common.append((statement.position, statement.event))
 
     async def started_at(self) -> datetime | None:
         """Return when the journal begins; None: nothing is in it yet."""

@@ -15,7 +15,8 @@ import trio
 
 from engine.actors.alerting import AlerterSettings, AlertListener, log_alert
 from engine.actors.projections import Projections
-from engine.actors.stockwatch import StockWatch
+from engine.actors.remembered import Remembered
+from engine.actors.stockwatch import ALERTS, StockWatch
 from engine.domain.alerts import AlertId, AlertKey, AlertKind, Message, is_of_snapshot
 from engine.domain.errors import ChannelError, OutcomeUnknown
 from engine.domain.events import (
@@ -130,6 +131,9 @@ class Alerter:
         days = {account: day for account, day in accounts.items() if day is not None}
         self._health = AccountHealth(self._findings, settings.health, days)
         self._storage = Storage(self._findings, settings.storage)
+        self.remembered = Remembered(
+            self.alerts, self.deliveries, self._conditions, self._findings, self._cancellations, self._stock
+        )
         self._room: Callable[[], Room] | None = None
         self._look_seconds = 0.0
         self._stirred = trio.Event()
@@ -160,14 +164,14 @@ class Alerter:
             (SkuMerged, self._merged),
             (ViolationFound, conditions.violation_found),
             (ViolationCleared, conditions.violation_cleared),
-            (OrderRecorded, cancellations.recorded),
-            (DemandSet, cancellations.changed),
         )
         self._stock.keep(projections)
         for kind, hear in hears:
-            projections.add((kind,), partial(self._hear, hear))
-        projections.add(get_args(AlertEvent), self._apply_alert)
-        projections.add(get_args(DeliveryEvent), self._apply_delivery)
+            projections.add((kind,), partial(self._hear, hear), said_in=ALERTS)
+        projections.add((OrderRecorded,), partial(self._hear_in_frame, cancellations.recorded), said_in=ALERTS)
+        projections.add((DemandSet,), partial(self._hear_in_frame, cancellations.changed), said_in=ALERTS)
+        projections.add(get_args(AlertEvent), self._apply_alert, said_in=ALERTS)
+        projections.add(get_args(DeliveryEvent), self._apply_delivery, said_in=ALERTS)
 
     def watch_room(self, room: Callable[[], Room]) -> None:
         """Look at the disk of the journal from now on, too."""
@@ -175,6 +179,11 @@ class Alerter:
 
     def _hear(self, hear: Callable[[Any], None], _position: int, event: object) -> None:
         hear(event)
+        if self._findings:
+            self._stir()
+
+    def _hear_in_frame(self, hear: Callable[[Any, int], None], position: int, event: object) -> None:
+        hear(event, position)
         if self._findings:
             self._stir()
 
@@ -275,6 +284,9 @@ class Alerter:
         now = self.alerts.started_at = self._clock.now()
         self._conditions.look(now)
         held = {finding.key: finding for finding in self._conditions.holding() if not self._is_gone(finding.key)}
+        for key in self.alerts.put_aside():
+            if self._conditions.decides(key[0]) and key not in held:
+                self._findings.end(key)
         for key, finding in held.items():
             if not self.alerts.is_open(key) and not self.alerts.is_put_aside(key):
                 self._findings.begin(finding)

@@ -22,18 +22,17 @@ from engine.actors.shard import Slot
 from engine.domain.commands import Refusal
 from engine.domain.errors import ChannelError, MalformedReply
 from engine.domain.events import (
-    Event,
     IntakeEvent,
     LetterEvent,
     LetterKept,
-    LetterSettled,
     OrdersCaughtUp,
     WebhookHandled,
     WebhookStored,
 )
 from engine.domain.orders import Freshness, OrderSnapshot
 from engine.domain.units import AccountId, LetterId, OrderId
-from engine.machines.letters import Letters, delivery_key_of
+from engine.machines.arrivals import Arrivals
+from engine.machines.letters import delivery_key_of
 from engine.ports import (
     Channel,
     Clock,
@@ -120,10 +119,14 @@ class Intake:
     ) -> None:
         """Start with nothing stored and no watermark; replay brings both."""
         self.account = channel.account
-        self.through_at: datetime | None = None
-        """Every order the channel modified up to then (its time) has been decided."""
+        self.arrivals = Arrivals(
+            channel.account,
+            remembered_seconds=settings.remembered_seconds,
+            remembered_max=settings.remembered_max,
+            letters_max=settings.letters_max,
+        )
+        self.letters = self.arrivals.letters
         self.inbox: Mailbox[_Delivery] = Mailbox(f"intake-{channel.account}", settings.mailbox_max)
-        self.letters = Letters(channel.account, kept_max=settings.letters_max)
         self._channel = channel
         self._settings = settings
         self._desk = desk
@@ -135,33 +138,25 @@ class Intake:
         self._reader = OrderReader(
             channel, letters=self.letters, desk=desk, journal=journal, clock=clock, gate=gate, listener=listener
         )
-        self._seen: dict[str, datetime] = {}
-        """Delivery keys, oldest first (lesson D11: long retention)."""
-        self._unhandled: dict[str, WebhookDelivery] = {}
-        """Stored before a restart and not handled by then."""
         self._poll_wanted = trio.Event()
 
     # -- replay
 
     def apply(self, event: IntakeEvent | LetterEvent) -> None:
         """Replay one event."""
-        match event:
-            case LetterKept() | LetterSettled():
-                self.letters.apply(event)
-            case WebhookStored(delivery_key=key, headers=headers, body=body, at=at):
-                self._remember(key, at)
-                self._unhandled[key] = WebhookDelivery(account=self.account, headers=headers, body=body, received_at=at)
-            case WebhookHandled(delivery_key=key):
-                self._unhandled.pop(key, None)
-            case OrdersCaughtUp(through_at=through_at):
-                self.through_at = through_at
+        self.arrivals.apply(event)
+
+    @property
+    def through_at(self) -> datetime | None:
+        """Every order the channel modified up to then (its time) has been decided."""
+        return self.arrivals.through_at
 
     # -- webhooks
 
     def store(self, key: str, headers: dict[str, str], body: bytes, slot: Slot) -> None:
         """Store a delivery whose signature is good; `slot` hears STORED or REPEAT when it is durable (lesson D13)."""
         now = self._clock.now()
-        if key in self._seen:
+        if self.arrivals.knows(key, now):
             self._journal.enqueue((), lambda _position: slot.resolve("REPEAT"))
             return
         if self._journal.stalled is not None:
@@ -170,26 +165,16 @@ class Intake:
         if not self.inbox.has_room():
             slot.resolve(Refusal(code="BUSY", text=f"account={self.account} has {len(self.inbox)} webhooks waiting"))
             return
-        self._remember(key, now)
-        delivery = WebhookDelivery(account=self.account, headers=headers, body=body, received_at=now)
-        self.inbox.put_nowait(_Delivery(key, delivery))
         stored = WebhookStored(at=now, account=self.account, delivery_key=key, headers=headers, body=body)
+        self.arrivals.apply(stored)
+        self.inbox.put_nowait(_delivery_of(stored))
         self._journal.enqueue((stored,), lambda _position: slot.resolve("STORED"))
-
-    def _remember(self, key: str, at: datetime) -> None:
-        self._seen[key] = at
-        horizon = at - timedelta(seconds=self._settings.remembered_seconds)
-        while self._seen:
-            oldest = next(iter(self._seen))
-            if self._seen[oldest] >= horizon and len(self._seen) <= self._settings.remembered_max:
-                break
-            del self._seen[oldest]
 
     async def run_webhooks(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Handle deliveries until cancelled, those that a restart interrupted first."""
         task_status.started()
-        left_over = [_Delivery(key, delivery) for key, delivery in self._unhandled.items()]
-        self._unhandled.clear()
+        self.inbox.take_nowait(self.inbox.maximum)  # whatever waits there already is left over, too
+        left_over = [_delivery_of(stored) for stored in self.arrivals.unhandled.values()]
         for start in range(0, len(left_over), _TAKEN_MAX):
             await self._handle(left_over[start : start + _TAKEN_MAX])
         while True:
@@ -241,18 +226,19 @@ class Intake:
 
     async def _note_handled(self, outcomes: Mapping[str, str], letters: Sequence[LetterKept]) -> None:
         now = self._clock.now()
-        handled: list[Event] = [
+        handled = [
             WebhookHandled(at=now, account=self.account, delivery_key=key, outcome=outcome)
             for key, outcome in outcomes.items()
         ]
         await self._journal.wait_room()
-        self._journal.enqueue([*letters, *handled], lambda _position: self._apply_letters(letters))
+        events: list[LetterKept | WebhookHandled] = [*letters, *handled]
+        self._journal.enqueue(events, lambda _position: self._applied(events))
         for outcome in outcomes.values():
             self._listener.webhook_handled(self.account, outcome)
 
-    def _apply_letters(self, letters: Sequence[LetterEvent]) -> None:
-        for letter in letters:
-            self.letters.apply(letter)
+    def _applied(self, events: Sequence[LetterKept | WebhookHandled]) -> None:
+        for event in events:
+            self.arrivals.apply(event)
 
     def _keep(self, key: str, delivery: WebhookDelivery, reason: str) -> list[LetterKept]:
         """Signed by the shop and still not what its topic promises: the poll will tell."""
@@ -354,19 +340,18 @@ class Intake:
     async def _read_all(self) -> int:
         since = self.through_at or self._clock.now() - timedelta(hours=self._settings.lookback_hours)
         window = await self._reader.read_since(since, timedelta(seconds=self._settings.overlap_seconds))
-        await self._move_watermark(window.newest, window.stop_at)
+        # without any order it stands where this poll began to read: no later clock or pause may move that on
+        await self._move_watermark(window.newest or since, window.stop_at)
         return window.orders
 
-    async def _move_watermark(self, newest: datetime | None, stop_at: datetime) -> None:
-        if newest is None:
-            return
+    async def _move_watermark(self, newest: datetime, stop_at: datetime) -> None:
         if newest > stop_at:
             log.warning("orders.watermark_held", account=self.account, newest=newest, held_at=stop_at)
             newest = stop_at
         if self.through_at is None or newest > self.through_at:
             event = OrdersCaughtUp(at=self._clock.now(), account=self.account, through_at=newest)
             await self._journal.record((event,))
-            self.through_at = newest
+            self.arrivals.apply(event)
 
     async def _check_webhooks(self) -> None:
         try:
@@ -381,3 +366,8 @@ class Intake:
             self.request_poll()
         if health.created:
             log.info("webhooks.created", account=self.account, topics=health.created)
+
+
+def _delivery_of(stored: WebhookStored) -> _Delivery:
+    delivery = WebhookDelivery(account=stored.account, headers=stored.headers, body=stored.body, received_at=stored.at)
+    return _Delivery(stored.delivery_key, delivery)

@@ -26,7 +26,7 @@ from engine.domain.orders import OrderLine
 from engine.domain.units import AccountId, ListingId, Sku
 from engine.machines.budget import BudgetTerms, Lane
 from engine.machines.listing import Listing
-from engine.machines.listings import Unmatched
+from engine.machines.listings import Listings, Unmatched
 from engine.machines.publisher import Publisher
 from engine.machines.pushing import (
     Around,
@@ -223,6 +223,11 @@ class Pusher:
     def offers_of(self, sku: Sku) -> tuple[ListingOffer, ...]:
         """Return the listings of a SKU for OFFERS and EXPLAIN."""
         return view_offers(self._publisher, sku, self._clock.now())
+
+    @property
+    def recorded(self) -> Listings:
+        """What the journal tells of them: for snapshots, while it does not run."""
+        return self._publisher.listings
 
     def listings(self) -> Iterator[Listing]:
         """Walk through every mapped listing, as slowly as one likes; theirs to read, ours to change."""

@@ -29,7 +29,7 @@ from engine.domain.audit.laws import (
     check_listings,
 )
 from engine.domain.audit.origin import Origin
-from engine.domain.errors import StoreCorrupt
+from engine.domain.errors import JournalUnavailable, StoreCorrupt
 from engine.domain.events import BooksCompared, Event, LawEvent, ViolationCleared, ViolationFound
 from engine.domain.stock.book import Book
 from engine.domain.stock.ledger import Ledger
@@ -142,6 +142,14 @@ class Scanner:
             case BooksCompared():
                 pass
 
+    def state(self, as_of: datetime) -> Iterator[ViolationFound]:  # noqa: ARG002
+        """Say what is on record, the oldest first."""
+        yield from self.open.values()
+
+    def restore(self, statement: ViolationFound) -> None:
+        """Take in one of what `state` says."""
+        self.open[statement.law, statement.sku, statement.location] = statement
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Go through all books again and again until cancelled."""
         task_status.started()
@@ -204,7 +212,7 @@ class Scanner:
         found: list[Violation] = []
         for start in range(0, len(names), _COMPARED_TOGETHER):
             skus = names[start : start + _COMPARED_TOGETHER]
-            here = await journal.compare([ledger.books[sku] for sku in skus])
+            here = await journal.compare(ledger, skus)
             await self._settle(skus, here, _covers_sums)
             found += here
         return found
@@ -296,7 +304,7 @@ class Scanner:
             return
         try:
             origins = await self._trace(dict.fromkeys(violation.sku for violation in news))
-        except StoreCorrupt as error:  # what was found is told all the same
+        except (StoreCorrupt, JournalUnavailable) as error:  # what was found is told all the same
             log.exception("scan.untraced", reason=str(error))
             origins = {}
         await self._journal.record([*gone, *(_event(violation, origins, self._clock.now()) for violation in news)])

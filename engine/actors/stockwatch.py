@@ -11,7 +11,7 @@ from typing import Final, get_args
 import trio
 
 from engine.actors.alerting import AlerterSettings
-from engine.actors.projections import Projections
+from engine.actors.projections import LAST_MINUTE, Projections
 from engine.actors.slices import IDLE, in_slices
 from engine.domain.alerts import AlertKey
 from engine.domain.availability import Availability
@@ -22,6 +22,8 @@ from engine.machines.alerts.findings import Findings
 from engine.machines.alerts.stocklevels import StockLevels
 from engine.ports import Clock
 
+ALERTS: Final = "alerts"
+"""The section of a snapshot that says what alerts are made of."""
 SKUS_AT_ONCE: Final = 2000
 """SKUs looked at without a checkpoint: a few milliseconds."""
 MOVED_SECONDS: Final = 60.0
@@ -50,7 +52,7 @@ class StockWatch:
         self._is_known = is_known
         self._clock = clock
         self._stir = stir
-        self._levels = StockLevels(
+        self.levels = StockLevels(
             findings,
             terms=settings.low_stock,
             terms_of=settings.low_stock_of,
@@ -73,14 +75,17 @@ class StockWatch:
 
     def keep(self, projections: Projections) -> None:
         """Ask for the events that matter here; those of demand are heard of by whoever tells the daily sales."""
-        projections.add((SkuRetired,), lambda _position, event: self._levels.retire(event))
-        projections.add((SkuMerged,), lambda _position, event: self._merged(event))
-        projections.add((SkuRevived,), lambda _position, event: self._levels.revive(event))
-        projections.add(get_args(BookEvent), self._note_moved, live=False)
+        projections.add((SkuRetired,), lambda _position, event: self.levels.retire(event), said_in=ALERTS)
+        projections.add((SkuMerged,), lambda _position, event: self._merged(event), said_in=ALERTS)
+        projections.add((SkuRevived,), lambda _position, event: self.levels.revive(event), said_in=ALERTS)
+        projections.add(get_args(BookEvent), self._note_moved, live=False, said_in=LAST_MINUTE)
+
+    def replayed_until(self, at: datetime) -> None:
+        """Hear that the predecessor was there at this instant."""
+        self.levels.judged_until = at
 
     def begin(self) -> None:
         """Take up what the predecessor left: replay is over."""
-        self._levels.judged_until = next(reversed(self._moved.values()), None)
         self._moved_seconds = trio.current_time() + MOVED_SECONDS
         self._day = self._clock.now().date()
 
@@ -111,7 +116,7 @@ class StockWatch:
             self._settled, self._changed = self._changed, {}
         for _ in range(min(SKUS_AT_ONCE, len(self._settled))):
             sku, level = self._settled.popitem()
-            self._levels.look(self._changed.get(sku, level), now)
+            self.levels.look(self._changed.get(sku, level), now)
 
     def is_new_day(self) -> bool:
         """Whether the day is another one since this was asked last."""
@@ -121,12 +126,12 @@ class StockWatch:
 
     async def judge_again(self) -> None:
         """Look at every SKU again: with the day, demand and with it the days of stock are others."""
-        await in_slices(self._levels.skus(), lambda skus: self._levels.judge_again(skus, self._clock.now()), IDLE)
+        await in_slices(self.levels.skus(), lambda skus: self.levels.judge_again(skus, self._clock.now()), IDLE)
 
     def _merged(self, event: SkuMerged) -> None:
         """Its demand is the other one's now; no event says how many days that one's stock lasts."""
-        self._levels.retire(event)
-        self._levels.judge_again((event.into,), self._clock.now())
+        self.levels.retire(event)
+        self.levels.judge_again((event.into,), self._clock.now())
 
     def _note_moved(self, _position: int, event: BookEvent) -> None:
         self._moved[event.sku] = event.at

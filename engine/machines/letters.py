@@ -61,8 +61,10 @@ class Letters:
         match event:
             case LetterKept(letter_id=letter_id):
                 self.open[letter_id] = event
-                if event.order_id is not None and letter_id not in self._tries:
-                    self._tries[letter_id] = _Try(event.at + timedelta(seconds=_FIRST_SECONDS))
+                if event.order_id is not None:
+                    first_at = event.at + timedelta(seconds=_FIRST_SECONDS)
+                    next_try = self._tries.setdefault(letter_id, _Try(first_at))
+                    next_try.at = max(next_try.at, first_at)  # a poll has just brought it again
             case LetterSettled(letter_id=letter_id):
                 self.open.pop(letter_id, None)
                 self._tries.pop(letter_id, None)

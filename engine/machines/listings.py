@@ -2,6 +2,7 @@
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
+from datetime import datetime
 
 import msgspec
 
@@ -12,13 +13,13 @@ from engine.domain.events import (
     Event,
     ListingDropped,
     ListingMapped,
-    OrdersCaughtUp,
     PushPlanned,
     PushSettled,
     PushVerified,
 )
-from engine.domain.units import AccountId, Instant, ListingId, Sku
-from engine.machines.listing import SETTLED, Change, Listing, Push, State
+from engine.domain.stated.accounts import ListingStated, PushesStated, PushStated
+from engine.domain.units import AccountId, ListingId, Sku
+from engine.machines.listing import OWING, SETTLED, Change, Listing, Push, State
 from engine.machines.pushing import Alone, Around
 
 PUSHES_MAX = 20
@@ -31,6 +32,8 @@ SKU_MATCH = "sku match"
 IMPORT = "import"
 MERGE = "merge"
 """Its SKU was merged into another one: followed like a match by SKU, and not taken in before it is durable."""
+_UNMAPPED = "not mapped yet"
+"""Its mapping is in the journal behind its first push: both were under way."""
 
 
 class Unmatched(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,14 +54,14 @@ class Listings:
         self._around: Around = around or Alone()
         self.paused: str | None = None
         """Why nothing is pushed; None: it is."""
-        self.orders_through: Instant | None = None
+        self._pause: AccountPaused | None = None
         self.unmatched: dict[ListingId, Unmatched] = {}
         self.standings: Counter[State] = Counter()
         """Mapped listings by standing."""
         self._mapped: dict[ListingId, Listing] = {}
         self._dropped: dict[ListingId, Listing] = {}
         self._of_sku: dict[Sku, tuple[Listing, ...]] = {}
-        """In the order of their mapping; mostly one, so a tuple and not a table, of which there would be too many."""
+        """In the order of their ids; mostly one, so a tuple and not a table, of which there would be too many."""
         self._pushes: OrderedDict[ListingId, deque[Push]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -82,7 +85,7 @@ class Listings:
         return self._mapped.get(listing_id)
 
     def of(self, sku: Sku) -> tuple[Listing, ...]:
-        """Return the listings that sell a SKU, in the order of their mapping."""
+        """Return the listings that sell a SKU, in the order of their ids."""
         return self._of_sku.get(sku, ())
 
     def pushes(self, listing_id: ListingId) -> tuple[Push, ...]:
@@ -93,15 +96,27 @@ class Listings:
         """Move a listing as the table allows, and keep count."""
         before = listing.standing
         moved = listing.step(change)
-        if moved and listing.listing_id in self._mapped:
-            after = listing.standing
-            if after is not before:
-                self.standings[before] -= 1
-                self.standings[after] += 1
-            if listing.dark is not (listing.state is State.VERIFIED and listing.pushed == 0):
-                listing.dark = not listing.dark
-                self._tell_dark(listing.sku)
+        if moved:
+            self._moved(listing, before)
         return moved
+
+    def recall(self) -> None:
+        """Let listings be that drifted and were seen right again: in replay nobody gives one up in between."""
+        for listing in self._mapped.values():
+            if listing.owed and listing.state is State.DIRTY and listing.recorded is State.VERIFIED:
+                before, listing.state, listing.owed = listing.standing, State.VERIFIED, listing.remapped
+                self._moved(listing, before)
+
+    def _moved(self, listing: Listing, before: State) -> None:
+        if listing.listing_id not in self._mapped:
+            return
+        after = listing.standing
+        if after is not before:
+            self.standings[before] -= 1
+            self.standings[after] += 1
+        if listing.dark is not (listing.state is State.VERIFIED and listing.pushed == 0):
+            listing.dark = not listing.dark
+            self._tell_dark(listing.sku)
 
     def _tell_dark(self, sku: Sku) -> None:
         listings = self.of(sku)
@@ -122,14 +137,12 @@ class Listings:
                 self._settle(event)
             case PushVerified():
                 self._verify(event)
-            case DriftFound(listing_id=listing_id):
-                self._drift(listing_id)
+            case DriftFound():
+                self._drift(event)
             case AccountPaused(reason=reason):
-                self.paused = reason
+                self.paused, self._pause = reason, event
             case AccountResumed():
-                self.paused = None
-            case OrdersCaughtUp(through_at=through_at):
-                self.orders_through = through_at
+                self.paused = self._pause = None
             case _:
                 pass
 
@@ -145,9 +158,10 @@ class Listings:
             self.standings[listing.standing] += 1
         else:
             self._forget_sku(listing)
+        if listing.version > 0 and (listing.source, listing.sku) != (_UNMAPPED, event.sku):
+            listing.owed = listing.remapped = True
         listing.sku, listing.pack_units, listing.source = event.sku, event.pack_units, event.source
-        listing.owed = listing.owed or listing.version > 0
-        self._of_sku[event.sku] = (*self._of_sku.get(event.sku, ()), listing)
+        self._sell(listing)
         self.unmatched.pop(event.listing_id, None)
         self._tell_dark(event.sku)
 
@@ -157,6 +171,13 @@ class Listings:
             self.standings[listing.standing] -= 1
             self._forget_sku(listing)
             self._dropped[listing_id] = listing  # its versions go on where they were, should it ever come back
+
+    def _sell(self, listing: Listing) -> None:
+        others = self._of_sku.get(listing.sku)
+        if others is None:
+            self._of_sku[listing.sku] = (listing,)
+        else:
+            self._of_sku[listing.sku] = tuple(sorted((*others, listing), key=lambda each: each.listing_id))
 
     def _forget_sku(self, listing: Listing) -> None:
         siblings = tuple(each for each in self._of_sku[listing.sku] if each is not listing)
@@ -170,12 +191,13 @@ class Listings:
         listing = self._known(event.listing_id)
         if listing is None:
             # Its mapping may have been recorded a moment later: keep the version until then (lesson E1).
-            listing = self._dropped[event.listing_id] = Listing(event.listing_id, event.sku, 1, "")
+            listing = self._dropped[event.listing_id] = Listing(event.listing_id, event.sku, 1, _UNMAPPED)
         if event.version <= listing.version:
             return
         push = Push(event.version, event.quantity, event.basis, event.at)
         listing.version, listing.pushed, listing.last = event.version, event.quantity, push
-        listing.owed = False
+        # its SKU may have become another one while this was on its way into the journal
+        listing.owed = listing.remapped = event.sku != listing.sku
         self.step(listing, Change.PLANNED)
         self._remember(listing, push)
 
@@ -199,15 +221,20 @@ class Listings:
         if listing is None:
             return
         listing.verified_quantity = event.shown
+        if event.version >= listing.drift_version:
+            listing.strikes = listing.drift_version = 0
         if listing.version == event.version:
             listing.owed = listing.owed and listing.state is not State.DRIFTED
             self.step(listing, Change.VERIFIED)
-            listing.strikes, listing.reason = 0, ""
+            listing.reason = ""
 
-    def _drift(self, listing_id: ListingId) -> None:
-        listing = self._known(listing_id)
-        if listing is not None and self.step(listing, Change.DRIFTED):
-            listing.strikes += 1
+    def _drift(self, event: DriftFound) -> None:
+        listing = self._known(event.listing_id)
+        if listing is None:
+            return
+        listing.strikes += 1
+        listing.drift_version = event.version
+        if listing.version == event.version and self.step(listing, Change.DRIFTED):
             listing.owed = True
 
     def _known(self, listing_id: ListingId) -> Listing | None:
@@ -225,3 +252,89 @@ class Listings:
         self._pushes.move_to_end(listing.listing_id)
         if len(self._pushes) > HISTORIES_MAX:
             self._pushes.popitem(last=False)
+
+    # -- snapshots
+
+    def state(self, as_of: datetime) -> Iterator[AccountPaused | ListingStated | PushesStated]:  # noqa: ARG002
+        """Say what the journal told, by listing; then the last pushes, those that are forgotten first first."""
+        if self._pause is not None:
+            yield self._pause
+        for listing_id in sorted(self._mapped.keys() | self._dropped.keys()):
+            listing = self._mapped.get(listing_id)
+            if listing is not None:
+                yield _state_listing(listing, mapped=True)
+            elif self._dropped[listing_id].version > 0:
+                yield _state_listing(self._dropped[listing_id], mapped=False)
+        for listing_id, pushes in self._pushes.items():
+            yield PushesStated(listing_id=listing_id, pushes=tuple([_state_push(push) for push in pushes]))
+
+    def restore(self, statement: AccountPaused | ListingStated | PushesStated) -> None:
+        """Take in one of what `state` says."""
+        match statement:
+            case ListingStated(listing_id=listing_id):
+                listing = _recall_listing(statement)
+                if not statement.mapped:
+                    self._dropped[listing_id] = listing
+                    return
+                self._mapped[listing_id] = listing
+                self.standings[listing.state] += 1
+                listing.dark = listing.state is State.VERIFIED and listing.pushed == 0
+                self._sell(listing)
+                self._tell_dark(listing.sku)
+            case PushesStated(listing_id=listing_id, pushes=pushes):
+                history = deque([_recall_push(push) for push in pushes], maxlen=PUSHES_MAX)
+                known = self._known(listing_id)
+                if known is not None and known.last is not None and known.last.version == history[-1].version:
+                    history[-1] = known.last  # one push, whoever hears what becomes of it
+                self._pushes[listing_id] = history
+            case AccountPaused():
+                self.apply(statement)
+
+
+def _state_listing(listing: Listing, *, mapped: bool) -> ListingStated:
+    return ListingStated(
+        listing_id=listing.listing_id,
+        sku=listing.sku,
+        pack_units=listing.pack_units,
+        source=listing.source,
+        mapped=mapped,
+        last=None if listing.last is None else _state_push(listing.last),
+        verified_quantity=listing.verified_quantity,
+        strikes=listing.strikes,
+        drift_version=listing.drift_version,
+        remapped=listing.remapped,
+    )
+
+
+def _state_push(push: Push) -> PushStated:
+    settled = push.settled_at is not None  # what a restart made of an answer that was lost is not on record
+    return PushStated(
+        push.version,
+        push.quantity,
+        push.basis,
+        push.planned_at,
+        push.settled_at,
+        push.verdict if settled else "",
+        push.reason if settled else "",
+        push.verified_at,
+    )
+
+
+def _recall_listing(stated: ListingStated) -> Listing:
+    listing = Listing(stated.listing_id, stated.sku, stated.pack_units, stated.source)
+    listing.verified_quantity, listing.strikes = stated.verified_quantity, stated.strikes
+    listing.drift_version, listing.remapped = stated.drift_version, stated.remapped
+    if stated.last is not None:
+        push = listing.last = _recall_push(stated.last)
+        listing.version, listing.pushed = push.version, push.quantity
+        listing.state = listing.recorded
+        listing.owed = listing.remapped or listing.state in OWING
+        listing.reason = "" if listing.state is State.VERIFIED else push.reason
+    return listing
+
+
+def _recall_push(stated: PushStated) -> Push:
+    push = Push(stated.version, stated.quantity, stated.basis, stated.planned_at)
+    push.settled_at, push.verdict, push.reason = stated.settled_at, stated.verdict, stated.reason
+    push.verified_at = stated.verified_at
+    return push

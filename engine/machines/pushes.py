@@ -78,13 +78,15 @@ class Pushes:
 
     def begin(self, now: Now) -> None:
         """Take up what a restart cut off: what was under way is unknown, what was accepted is to be seen."""
+        self._listings.recall()
         for listing in self._listings:
             if self._listings.step(listing, Change.FAILED):
                 assert listing.last is not None, "what was under way is on record"
                 listing.owed, listing.last.verdict = True, Verdict.UNKNOWN
             elif listing.state is State.ACCEPTED:
                 self._readback.accepted(listing, now)
-            if any(push.is_loose for push in self._listings.pushes(listing.listing_id)[:-1]):
+            older = self._listings.pushes(listing.listing_id)[:-1]
+            if any(push.may_land_late(now.at, self._terms.retry_seconds_max) for push in older):
                 listing.loose_until = now.seconds + self._terms.retry_seconds_max
 
     def availability(self, availability: Availability, now: Now) -> None:
@@ -242,7 +244,7 @@ class Pushes:
         assert reasoned is not None, "an offer was computed, so there is a level"
         offer, basis = reasoned
         assert offer.quantity == listing.offer, "the offer with its reasons is the offer"
-        if listing.last is not None and listing.last.is_loose:
+        if listing.last is not None and listing.last.may_land_late(now.at, self._terms.retry_seconds_max):
             listing.loose_until = now.seconds + self._terms.retry_seconds_max
         plan = PushPlanned(
             at=now.at,
@@ -253,6 +255,7 @@ class Pushes:
             quantity=offer.quantity,
             basis=basis,
             terms=offer.terms,
+            lag_seconds=offer.lag_seconds,
         )
         self._listings.apply(plan)
         assert listing.last is not None, "a planned push is on record"

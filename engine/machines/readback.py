@@ -121,7 +121,6 @@ class Readback:
             self.look_at(listing, listing.loose_until)
         push = listing.last
         if push is None or (push.verified_at is not None and listing.state is not State.DRIFTED):
-            listing.strikes = 0
             self._listings.step(listing, Change.MATCHED)
             return []
         return self._verified(listing, push, shown, now)

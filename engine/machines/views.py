@@ -30,7 +30,6 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     locked: int
     refused: int
     unmatched: int
-    orders_through: Instant | None
     lag_seconds: float
     """Age of the oldest change that the channel has not accepted; 0: it has accepted all."""
     calls_spent: int
@@ -128,7 +127,6 @@ def view_account(publisher: Publisher, at: datetime) -> AccountStatus:
         locked=listings.standings[State.LOCKED],
         refused=listings.standings[State.REFUSED],
         unmatched=len(listings.unmatched),
-        orders_through=listings.orders_through,
         lag_seconds=0.0 if oldest is None else max(0.0, at.timestamp() - oldest[0][0]),
         calls_spent=line.budget.spent,
         problems=publisher.sweep.problems,

@@ -92,6 +92,20 @@ class Desk:
         successor.now = self.now
         return successor
 
+    def statements(self) -> list[object]:
+        """What it says of itself."""
+        return [*self.alerts.state(self.now), *self.deliveries.state(self.now)]
+
+    def restored(self) -> "Desk":
+        """Come to where this one is by what it says."""
+        restored = Desk(terms=self.terms, deliveries=self.delivery_terms, destinations=self.destinations)
+        for alert in self.alerts.state(self.now):
+            restored.alerts.restore(alert)
+        for owed in self.deliveries.state(self.now):
+            restored.deliveries.restore(owed)
+        restored.now = self.now
+        return restored
+
     def facts(self) -> object:
         """What replay must find again."""
         queues = {

@@ -37,10 +37,15 @@ ERRORS: list[ChannelError | None] = [
 class Lives(RuleBasedStateMachine):
     """Drives the machines as an alerter would; a crash keeps the events and nothing else."""
 
-    @initialize(open_max=st.integers(1, 6), waiting_max=st.integers(1, 6), cooldown=st.sampled_from([0, 50]))
-    def begin_life(self, open_max: int, waiting_max: int, cooldown: int) -> None:
+    @initialize(
+        open_max=st.integers(1, 6),
+        waiting_max=st.integers(1, 6),
+        cooldown=st.sampled_from([0, 50]),
+        history_max=st.sampled_from([1, 1000]),
+    )
+    def begin_life(self, open_max: int, waiting_max: int, cooldown: int, history_max: int) -> None:
         self.desk = Desk(
-            terms=AlertTerms(open_max=open_max, cooldown_seconds=cooldown, history_max=1000),
+            terms=AlertTerms(open_max=open_max, cooldown_seconds=cooldown, history_max=history_max),
             deliveries=DeliveryTerms(waiting_max=waiting_max, digest_seconds=5, give_up_hours=0.1),
             destinations=DESTINATIONS,
         )
@@ -92,6 +97,11 @@ class Lives(RuleBasedStateMachine):
         pending = self.desk.findings.take()
         successor = self.desk.successor()
         assert successor.facts() == self.desk.facts(), "replay equals live"
+        restored = self.desk.restored()
+        said = self.desk.statements()
+        assert successor.statements() == said
+        assert restored.statements() == said
+        assert restored.facts() == self.desk.facts(), "so does a snapshot"
         self.desk = successor
         for key, (finding, ended) in pending.items():  # what was durable is noticed again
             if finding is not None and not ended:

@@ -265,6 +265,12 @@ class PublisherLaws(RuleBasedStateMachine):
             assert (copy.sku, copy.pack_units, copy.version) == (listing.sku, listing.pack_units, listing.version)
             assert listing.version == 0 or copy.pushed == listing.pushed
         assert len(list(replayed)) == len(list(lived))
+        restored = Listings(SHOP)
+        for statement in lived.state(self.now.at):
+            restored.restore(statement)
+        said = [*lived.state(self.now.at)]
+        assert [*replayed.state(self.now.at)] == said
+        assert [*restored.state(self.now.at)] == said
 
 
 PublisherLaws.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -282,6 +282,23 @@ async def test_what_ended_while_nobody_could_say_so_is_ended_by_the_successor(au
     assert ("oversell", "A", "resolved") in told(ops)
 
 
+async def test_what_a_person_ended_and_is_over_does_not_come_back_with_a_restart(autojump_clock: MockClock) -> None:
+    """That it is over while its alert rests is on no record: the successor looks whether it holds."""
+    store, ops = MemoryStore(), FakeNotifier()
+    whole = settings(ignore=("negative_atp", "out_of_stock"))
+    async with living(store, {"ops": ops}, whole) as life:
+        await life.stock("A", 1)
+        await life.sell("A", 3, "7")
+        await ops.wait_tried(1)
+        await life.node.alerter.resolve(AlertId(1), "bob")
+        await life.sell("A", 3, "7", cancelled=3, second=1)
+        await trio.sleep(60)
+    ops.messages.clear()
+    async with living(store, {"ops": ops}, whole):
+        await trio.sleep(10_000)
+    assert told(ops) == []
+
+
 async def test_a_destination_that_is_gone_is_owed_nothing(autojump_clock: MockClock) -> None:
     store, ops = MemoryStore(), FakeNotifier()
     ops.silent = True
@@ -331,7 +348,7 @@ async def test_a_hundred_thousand_skus_are_looked_at_in_slices(autojump_clock: M
             alerter.availability(Availability(sku=Sku(f"S{number}"), position=1, atp=level, changed_at=START))
         await trio.sleep(30)
         assert alerter._stock.wait_seconds == float("inf")
-        assert len(alerter._stock._levels.skus()) == 10_000
+        assert len(alerter._stock.levels.skus()) == 10_000
     assert told(ops) == []
 
 

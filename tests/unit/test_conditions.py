@@ -340,6 +340,30 @@ def test_cancellations_while_a_sku_is_oversold_are_counted_against_all_lines(ear
     assert shop.said() == ""
 
 
+def test_what_left_the_window_is_no_order_any_more_whether_or_not_anybody_has_looked(ears: Ears) -> None:
+    """Replay looks only when something happens; live, every fifteen seconds."""
+    looked, did_not = Shop(ears, lines_min=2), Shop(ears, lines_min=2)
+    for shop in (looked, did_not):
+        shop.oversold[A] = Finding(kind=AlertKind.OVERSELL, subject="A", text="")
+        shop.order(1, cancelled=2)
+        shop.now += timedelta(days=8)
+    looked.cancellations.look(looked.now)
+    for shop in (looked, did_not):
+        shop.order(1, cancelled=2)
+        assert [len(each.orders) for each in shop.cancellations._windows.values()] == [1]
+        assert [len(each.cancelled) for each in shop.cancellations._windows.values()] == [1]
+
+
+def test_a_change_is_judged_by_the_order_that_brought_it_and_no_earlier_one(ears: Ears) -> None:
+    shop = Shop(ears, lines_min=1)
+    snapshot = order(order_line("A", 2, cancelled=2), order_id="1")
+    shop.cancellations.recorded(OrderRecorded(at=START, snapshot=snapshot, skus=(A,)), 1)
+    shop.oversold[A] = Finding(kind=AlertKind.OVERSELL, subject="A", text="")
+    moved = DemandSet(at=START, sku=A, account=SHOP, order_id=OrderId("1"), line_id=LineId("1"))
+    shop.cancellations.changed(moved, 2)
+    assert shop.said() == ""
+
+
 def test_one_of_few_lines_is_no_trend(ears: Ears) -> None:
     shop = Shop(ears)
     for number in range(9):

@@ -256,6 +256,16 @@ def test_the_heir_of_a_merge_has_sold_it_all_on_the_same_days() -> None:
     assert demand.sold_by(B, SHOP, seller.at) == 1
 
 
+def test_what_ended_in_an_earlier_frame_is_not_inherited() -> None:
+    """Somebody's demand that ended for another reason was sold by nobody."""
+    seller = Seller()
+    seller.sell(6, "1")
+    ended = DemandSet(at=seller.at, sku=A, account=SHOP, order_id=OrderId("1"), line_id=LineId("1"))
+    seller.demand.apply(ended, 2)
+    seller.demand.apply(SkuMerged(at=seller.at, sku=A, into=B), 3)
+    assert seller.demand.sold_by(B, SHOP, seller.at) == 0
+
+
 def test_days_in_stock_of_a_merge_are_those_of_either() -> None:
     seller = Seller()
     demand = seller.demand

@@ -13,6 +13,7 @@ from engine.domain.offers.campaigns import Campaigns
 from engine.domain.offers.fences import Bundles, Fences, QuotaSales
 from engine.domain.offers.offers import Facts, Fence, Offering
 from engine.domain.offers.rules import OfferTerms, RuleBook
+from engine.domain.stated.offers import QuotaStated
 from engine.domain.units import AccountId, Key, LocationId, Sku
 from tests.fakes.clocks import START
 from tests.fakes.recipes import recipe, recipe_set, recipes_of
@@ -229,3 +230,15 @@ def test_whatever_others_sell_of_what_they_are_shown_the_kits_of_a_claim_can_be_
     assert made - kits >= claimed
     if quota <= sold:
         assert [shops.shown(SHOP, shops.level(sku, a, b)) for sku in (A, B, KIT)] == [max(0, a), max(0, b), made]
+
+
+def test_what_was_sold_of_a_quota_outlasts_the_absence_of_its_account() -> None:
+    rule: tuple[int, int] | None = (5, 3)
+    sales = QuotaSales(lambda _sku, _account: rule)
+    sales.sold(A, SHOP, 4)
+    rule = None
+    sales.sold(A, SHOP, -1)  # an order of before is cancelled
+    sales.sold(B, SHOP, 2)
+    assert [*sales.state(START)] == [QuotaStated(sku=A, account=SHOP, since=3, sold=3)]
+    rule = (5, 3)
+    assert (sales.of(A, SHOP, 3), sales.of(B, SHOP, 3)) == (3, 0)

@@ -545,9 +545,23 @@ async def test_a_poll_that_cannot_be_decided_is_no_poll(autojump_clock: MockCloc
         await trio.sleep(58)
         store.mend()
         assert ear.listener.problems[-1] == "order 1: STALLED the journal cannot be written: disk full"
-        assert (ear.owed, ear.intake.through_at) == (0, None)
+        assert (ear.owed, ear.intake.through_at) == (0, START - timedelta(hours=72)), "as the poll before it left it"
         await trio.sleep(60)
         assert (ear.owed, ear.pusher.behind) == (3, None)
+
+
+async def test_an_account_without_orders_has_a_watermark_from_its_first_poll_on(autojump_clock: MockClock) -> None:
+    """Lessons E3, E4: away for longer than the first poll looks back, or a clock set forward: no order is missed."""
+    async with Ear().running() as ear:
+        await trio.sleep(10)
+        assert ear.intake.through_at == START - timedelta(hours=72)
+    await trio.sleep(timedelta(hours=100).total_seconds())
+    successor = await ear.successor()
+    successor.feed.put(order(order_line("A", 3), second=60))
+    async with successor.running():
+        await trio.sleep(10)
+        assert successor.owed == 3
+        assert successor.intake.through_at == START + timedelta(seconds=60)
 
 
 async def test_a_poll_that_is_asked_for_during_a_poll_follows_it(autojump_clock: MockClock) -> None:

@@ -91,6 +91,13 @@ def test_a_change_of_the_order_does_not_start_the_waiting_anew() -> None:
     assert (due(letters, 170), due(letters, 180)) == ([], ["7"])
 
 
+def test_an_order_that_a_poll_has_just_brought_again_is_not_asked_for_at_once() -> None:
+    letters = Letters(SHOP, kept_max=2)
+    kept(letters, ODD)
+    kept(letters, ODD._replace(modified_at=START + timedelta(seconds=50)), second=50)
+    assert (due(letters, 60), due(letters, 109), due(letters, 110)) == ([], [], ["7"])
+
+
 def test_only_some_are_asked_for_at_once_and_all_of_them_in_turn() -> None:
     letters = Letters(SHOP, kept_max=9)
     kept(letters, *(ODD._replace(order_id=OrderId(str(number))) for number in range(5)))

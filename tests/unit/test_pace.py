@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.actors.pacer import Pacer
 from engine.domain.offers import pace as pacing
 from engine.domain.offers.pace import FORGOTTEN_AFTER, SALES_KEPT, SALES_LEAST, SPAN_MIN, Pace
+from engine.domain.stated.offers import PaceStated
 from engine.domain.units import DIRECT, AccountId, Sku
 from tests.fakes.clocks import START, HandClock
 from tests.fakes.rules import MARKET, SHOP, A, B
@@ -104,3 +105,17 @@ async def test_offers_follow_a_falling_pace_and_a_later_rush_is_not_waited_for(
         await pass_time(3)
         assert B in {sku for sku, _ in told}
         nursery.cancel_scope.cancel()
+
+
+def test_sales_of_an_hour_ago_are_forgotten_whether_or_not_anybody_asked_for_turns() -> None:
+    """Replay never does; a pace must not depend on it."""
+    asked, did_not = Pace(), Pace()
+    for pace in (asked, did_not):
+        for _ in range(SALES_KEPT):
+            pace.sold(A, SHOP, 5, START)
+    later = START + FORGOTTEN_AFTER
+    asked.turns(later)
+    for pace in (asked, did_not):
+        assert pace.rate_of(A, SHOP, later) == 0
+        pace.sold(A, SHOP, 5, later)
+        assert [*pace.state(later)] == [PaceStated(sku=A, sales=((later, SHOP, 5),))]

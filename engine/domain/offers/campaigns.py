@@ -8,7 +8,7 @@ shows is.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from engine.domain.events import CampaignEnded, CampaignEvent, CampaignReturned, CampaignSet
 from engine.domain.events.campaigns import Lock
 from engine.domain.offers.fences import Claim
+from engine.domain.stated.offers import CampaignStated
 from engine.domain.units import AccountId, Key, ListingId, Sku
 
 OPEN_MAX = 10_000
@@ -187,6 +188,23 @@ class Campaigns:
         """Return when the clock alone changes any of them next. O(open campaigns)."""
         turns = (campaign.next_turn_at(after) for campaign in self.open.values())
         return min((turn for turn in turns if turn is not None), default=None)
+
+    # -- snapshots
+
+    def state(self, as_of: datetime) -> Iterator[CampaignStated]:  # noqa: ARG002
+        """Say those that are over and kept, then the open ones, each in the order in which that came about."""
+        for each in (*self.over, *self.open.values()):
+            yield CampaignStated(terms=each.terms, sold=each.sold, ended_at=each.ended_at, returned=each.returned)
+
+    def restore(self, statement: CampaignStated) -> None:
+        """Take in one of what `state` says."""
+        campaign = Campaign(statement.terms)
+        campaign.sold, campaign.ended_at, campaign.returned = statement.sold, statement.ended_at, statement.returned
+        if campaign.returned is not None:
+            self.over.append(campaign)
+            return
+        self.open[campaign.terms.key] = campaign
+        self._of_sku[campaign.terms.sku] = (*self.of(campaign.terms.sku), campaign)
 
     def _close(self, campaign: Campaign) -> None:
         self.over.append(campaign)

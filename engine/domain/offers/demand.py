@@ -11,19 +11,25 @@ is known which of a component's sales were within bundles. A SKU that was merged
 Every event is O(1), in the SKUs of an order line. What a SKU sold is summed when somebody asks, once per change.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Final, NamedTuple
+
+from msgspec.structs import astuple
 
 from engine.domain.events import DemandLapsed, DemandSet, HoldCommitted, Line, OrderRecorded, SkuMerged
 from engine.domain.offers.sales import WINDOW_DAYS, History
+from engine.domain.stated.offers import DemandStated, SoldStated
 from engine.domain.stock.book import hold_line_id, units_of
 from engine.domain.units import AccountId, LineId, OrderId, Sku
 
 _FORGOTTEN_MAX: Final = 4
 """Lines forgotten per line that is told: the backlog shrinks, and no event has to pay for a whole day."""
 _DAY_SECONDS: Final = 86_400.0
+_NEVER: Final = 1 << 32
+"""Days from now."""
 
 Sold = Callable[[Sku, AccountId, int, datetime], None]
 """Told of each change of what an account sold: SKU, account, units (negative: cancelled), when it was decided."""
@@ -58,8 +64,10 @@ class Demand:
         self._sellers: dict[_Seller, int] = {}
         self._histories: dict[Sku, History] = {}
         self._lines: dict[_LineKey, _Line] = {}
-        self._aging: deque[tuple[int, _LineKey]] = deque()
-        """Lines by the time they were first told; the oldest are forgotten when their day leaves the window."""
+        self._aging: dict[int, list[_LineKey]] = {}
+        """Lines by their day, to be forgotten when that leaves the window..."""
+        self._oldest_day = _NEVER
+        """...and the first of those days."""
         self._position = 0
         """Of the frame that is being told."""
         self._order: tuple[AccountId, OrderId, int] | None = None
@@ -80,6 +88,7 @@ class Demand:
         """
         if position != self._position:
             self._position, self._order, self._bundles = position, None, {}
+            self._ended.clear()
         match event:
             case OrderRecorded(snapshot=order, at=at):
                 self._order = order.account, order.order_id, min(order.placed_at, at).toordinal()
@@ -190,6 +199,36 @@ class Demand:
 
     __hash__ = None  # type: ignore[assignment]
 
+    # -- snapshots
+
+    def state(self, as_of: datetime) -> Iterator[DemandStated]:
+        """Say what each SKU sold within the window, line by line, and when there was any of it."""
+        today = as_of.toordinal()
+        lines = sorted(key for key, line in self._lines.items() if line.day > today - WINDOW_DAYS)
+        sold = {sku: list(keys) for sku, keys in groupby(lines, itemgetter(0))}
+        for sku in sorted(self._histories.keys() | sold.keys()):
+            history = self._histories.get(sku)
+            days, sellable = (0, False) if history is None else (history.days(today), history.sellable)
+            keys = sold.get(sku, ())
+            if keys or days or sellable:
+                yield DemandStated(
+                    sku=sku,
+                    day=today,
+                    days=days,
+                    sellable=sellable,
+                    lines=tuple([_state_line(key, self._lines[key]) for key in keys]),
+                )
+
+    def restore(self, statement: DemandStated) -> None:
+        """Take in one of what `state` says; nobody is told, for nothing is sold now."""
+        sku = statement.sku
+        if statement.days or statement.sellable:
+            history = self._histories[sku] = History()
+            history.recall(statement.day, statement.days, sellable=statement.sellable)
+        for account, order_id, line_id, day, units, reserved, bundle, in_one in map(astuple, statement.lines):
+            within = None if bundle is None else (bundle, in_one)
+            self._put((sku, account, order_id, line_id), _Line(day, units, reserved, within))
+
     # -- how
 
     def _key(self, event: DemandSet | DemandLapsed) -> _LineKey:
@@ -236,7 +275,8 @@ class Demand:
         if known is not None:
             self._count(key, known, -known.units)
         if known is None or known.day != line.day:
-            self._aging.append((line.day, key))
+            self._aging.setdefault(line.day, []).append(key)
+            self._oldest_day = min(self._oldest_day, line.day)
         self._lines[key] = line
         self._count(key, line, line.units)
 
@@ -275,9 +315,13 @@ class Demand:
 
     def _forget(self, today: int) -> None:
         for _ in range(_FORGOTTEN_MAX):
-            if not self._aging or self._aging[0][0] > today - WINDOW_DAYS:
+            day = self._oldest_day
+            if day > today - WINDOW_DAYS:
                 return
-            day, key = self._aging.popleft()
+            key = self._aging[day].pop()
+            if not self._aging[day]:
+                del self._aging[day]
+                self._oldest_day = min(self._aging, default=_NEVER)
             known = self._lines.get(key)
             if known is not None and known.day == day:
                 del self._lines[key]
@@ -298,6 +342,11 @@ class Demand:
 
 def _mean(sold: int, days: int) -> float | None:
     return sold / max(1, days.bit_count()) if sold or days else None
+
+
+def _state_line(key: _LineKey, line: _Line) -> SoldStated:
+    bundle, in_one = line.within or (None, 0)
+    return SoldStated(*key[1:], line.day, line.units, line.reserved, bundle, in_one)
 
 
 def _bundle_line(key: _LineKey, line: _Line | None) -> tuple[_LineKey, _Line] | None:

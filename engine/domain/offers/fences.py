@@ -13,7 +13,7 @@ on its components; an account's or everybody's is about every SKU with stock, wh
 Holds and orders of the direct account are not offers: they go by ATP alone.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
@@ -22,6 +22,7 @@ from engine.domain.catalogue.codes import Codes
 from engine.domain.catalogue.recipes import Recipes
 from engine.domain.offers.offers import Fence, Offering
 from engine.domain.offers.rules import RulesVersion
+from engine.domain.stated.offers import QuotaStated
 from engine.domain.units import AccountId, LocationId, Sku
 
 
@@ -74,23 +75,42 @@ class _Claimed(NamedTuple):
 class QuotaSales:
     """How much of its quota each account has sold. A projection of the journal, fed by `Demand`."""
 
-    def __init__(self, rule_of: Callable[[Sku, AccountId], tuple[int, int]]) -> None:
-        """Start with nothing sold; `rule_of` gives quota and the version since which it counts."""
+    def __init__(self, rule_of: Callable[[Sku, AccountId], tuple[int, int] | None]) -> None:
+        """Start with nothing sold.
+
+        `rule_of` gives quota and the version since which it counts; None: the account is configured no more.
+        """
         self._rule_of = rule_of
         self._sold: dict[tuple[Sku, AccountId], tuple[int, int]] = {}
         """Version and units; what was sold under an older quota is no entry any more once something is sold again."""
 
     def sold(self, sku: Sku, account: AccountId, units: int) -> None:
         """Count a change of what an account sold; a cancellation gives back to the quota what it took."""
-        quota, since = self._rule_of(sku, account)
+        known = self._sold.get((sku, account))
+        rule = self._rule_of(sku, account)
+        if rule is None:
+            if known is not None:  # should the account come back under the same rule, nothing is forgotten
+                self._sold[sku, account] = (known[0], known[1] + units)
+            return
+        quota, since = rule
         if quota:
-            known = self._sold.get((sku, account))
             self._sold[sku, account] = (since, units + (known[1] if known is not None and known[0] == since else 0))
 
     def of(self, sku: Sku, account: AccountId, since: int) -> int:
         """Return units sold of the quota that counts since a version."""
         known = self._sold.get((sku, account))
         return max(0, known[1]) if known is not None and known[0] == since else 0
+
+    def state(self, as_of: datetime) -> Iterator[QuotaStated]:  # noqa: ARG002
+        """Say what was sold of quotas that hold, by SKU and account."""
+        for (sku, account), (since, sold) in sorted(self._sold.items()):
+            rule = self._rule_of(sku, account)
+            if sold and (rule is None or rule[1] == since):
+                yield QuotaStated(sku=sku, account=account, since=since, sold=sold)
+
+    def restore(self, statement: QuotaStated) -> None:
+        """Take in one of what `state` says."""
+        self._sold[statement.sku, statement.account] = (statement.since, statement.sold)
 
 
 class Fences:

@@ -11,12 +11,13 @@ the time, until an hour has passed and the SKU is forgotten.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import islice
 from typing import Final
 
+from engine.domain.stated.offers import PaceStated
 from engine.domain.units import AccountId, Sku
 
 SALES_KEPT: Final = 8
@@ -53,6 +54,8 @@ class Pace:
                 self._sales.popitem(last=False)
         else:
             self._sales.move_to_end(sku)
+            if at - sales[-1][0] >= FORGOTTEN_AFTER:  # whether or not its turn has come
+                sales.clear()
         sales.append((at, account, units))
         if sku not in self._waiting:
             self._waiting.add(sku)
@@ -68,7 +71,7 @@ class Pace:
 
     def _rate(self, sku: Sku, at: datetime, counts: Callable[[AccountId], bool]) -> float:
         sales = self._sales.get(sku)
-        if sales is None or len(sales) < SALES_LEAST:
+        if sales is None or len(sales) < SALES_LEAST or at - sales[-1][0] >= FORGOTTEN_AFTER:
             return 0.0
         # The time runs from the first sale on, so that one is not in it.
         units = sum(units for _, seller, units in islice(sales, 1, None) if counts(seller))
@@ -95,3 +98,18 @@ class Pace:
                 self._waiting.add(sku)
                 heappush(self._turns, (at + max(min(at - sales[0][0], rest), _TURN_LEAST), sku))
         return fallen
+
+    # -- snapshots
+
+    def state(self, as_of: datetime) -> Iterator[PaceStated]:
+        """Say the last sales of the SKUs that sold within the hour, those that are forgotten first first."""
+        for sku, sales in self._sales.items():
+            if as_of - sales[-1][0] < FORGOTTEN_AFTER:
+                yield PaceStated(sku=sku, sales=tuple(sales))
+
+    def restore(self, statement: PaceStated) -> None:
+        """Take in one of what `state` says."""
+        sku, sales = statement.sku, statement.sales
+        self._sales[sku] = deque(sales, maxlen=SALES_KEPT)
+        self._waiting.add(sku)
+        heappush(self._turns, (sales[-1][0] + _TURN_LEAST, sku))

@@ -2,10 +2,15 @@
 
 from collections import deque
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
 
 from engine.domain.events import RulesSet
 from engine.domain.offers.rules import BUILT_IN, RuleBook, RulesVersion
+from engine.domain.stated.offers import FileRulesStated, RulesStated
+from engine.domain.units import EPOCH
 
+_FILE: Final = "file"
 VERSIONS_MAX = 20
 """Versions kept for reading and for going back; the journal has them all. A book of 10,000 SKU rules takes some MB."""
 
@@ -39,22 +44,62 @@ class Rulebooks:
     def apply(self, event: RulesSet) -> None:
         """Let a version count."""
         assert event.version > self.now.version, (event.version, self.now.version)
-        self.now = RulesVersion(
-            version=event.version,
-            book=event.rules,
-            at=event.at,
-            by=event.by,
-            note=event.note,
-            source=event.source,
-            quotas_since=quotas_since(self.now, event.rules, event.version),
+        self._add(
+            RulesVersion(
+                version=event.version,
+                book=event.rules,
+                at=event.at,
+                by=event.by,
+                note=event.note,
+                source=event.source,
+                quotas_since=quotas_since(self.now, event.rules, event.version),
+            )
         )
-        self._versions.append(self.now)
-        if event.source == "file":
-            self.from_file = event.rules
+
+    def _add(self, version: RulesVersion) -> None:
+        self.now = version
+        self._versions.append(version)
+        if version.source == _FILE:
+            self.from_file = version.book
 
     def differs_from_file(self, book: RuleBook) -> bool:
         """Whether the configuration says something else than when it was last asked."""
         return book != self.from_file
+
+    # -- snapshots
+
+    def state(self, as_of: datetime) -> Iterator[RulesStated | FileRulesStated]:  # noqa: ARG002
+        """Say the versions that are kept, the oldest first."""
+        if self.from_file != BUILT_IN.book and all(each.source != _FILE for each in self._versions):
+            yield FileRulesStated(rules=self.from_file)
+        for each in self._versions:
+            if each is not BUILT_IN:
+                yield RulesStated(
+                    at=each.at or EPOCH,
+                    version=each.version,
+                    rules=each.book,
+                    by=each.by,
+                    note=each.note,
+                    source=each.source,
+                    quotas_since=dict(sorted(each.quotas_since.items())),
+                )
+
+    def restore(self, statement: RulesStated | FileRulesStated) -> None:
+        """Take in one of what `state` says."""
+        if isinstance(statement, FileRulesStated):
+            self.from_file = statement.rules
+            return
+        self._add(
+            RulesVersion(
+                version=statement.version,
+                book=statement.rules,
+                at=statement.at,
+                by=statement.by,
+                note=statement.note,
+                source=statement.source,
+                quotas_since=statement.quotas_since,
+            )
+        )
 
 
 def quotas_since(before: RulesVersion, book: RuleBook, version: int) -> dict[str, int]:

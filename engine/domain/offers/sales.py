@@ -83,6 +83,15 @@ class History:
         """Return the days of the window on which it could be bought, as bits: bit 0 is today."""
         return _turn(self._days, self._day, today, in_stock=self._sellable)
 
+    def recall(self, day: int, days: int, *, sellable: bool) -> None:
+        """Take in the days in stock, and whether there was any, as of a day."""
+        self._day, self._days, self._sellable = day, days, sellable
+
+    @property
+    def sellable(self) -> bool:
+        """Whether there was any when it was told last."""
+        return self._sellable
+
     def facts(self, today: int) -> tuple[object, ...]:
         """Return what replay must find again, brought to one day."""
         return self.days(today), self._sellable

@@ -5,7 +5,7 @@ was suppressed is kept outside the journal until the next alert says it.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -23,6 +23,7 @@ from engine.domain.alerts import (
     severity_of,
 )
 from engine.domain.events.alerts import AlertAcknowledged, AlertEvent, AlertRaised, AlertResolved
+from engine.domain.stated.alerts import AlertsStated, AlertStated
 from engine.machines.agenda import Agenda
 from engine.machines.alerts.findings import Noticed
 
@@ -65,6 +66,8 @@ class Alert(msgspec.Struct, kw_only=True):
 class _Rest(msgspec.Struct, kw_only=True):
     """What follows an alert: nothing more is said of its subject until then."""
 
+    alert: Alert
+    """What it follows."""
     began: datetime
     until: datetime
     suppressed: int = 0
@@ -114,6 +117,10 @@ class Alerts:
     def is_put_aside(self, key: AlertKey) -> bool:
         """Whether people have ended the alert of what lasts: it comes back by itself when its rest is over."""
         return key in self._rests and self._rests[key].waiting is not None
+
+    def put_aside(self) -> list[AlertKey]:
+        """Return all that is put aside like that."""
+        return [key for key, rest in self._rests.items() if rest.waiting is not None]
 
     def find(self, alert_id: AlertId) -> Alert | None:
         """Return an alert that is open, or resolved and still kept."""
@@ -272,7 +279,7 @@ class Alerts:
         lasting = event.how == BY_HAND and outlasts_resolve(key)
         self._rests.pop(key, None)
         self._rests[key] = _Rest(
-            began=event.at, until=event.at + self._cooldown, waiting=alert.finding if lasting else None
+            alert=alert, began=event.at, until=event.at + self._cooldown, waiting=alert.finding if lasting else None
         )
         self._due.put(key, ((event.at + self._cooldown).timestamp(),))
         if len(self._rests) > self._terms.open_max:
@@ -286,3 +293,51 @@ class Alerts:
                 del self._rests[key]
                 self._due.discard(key)
                 return
+
+    # -- snapshots
+
+    def state(self, as_of: datetime) -> Iterator[AlertsStated | AlertStated]:
+        """Say the resolved ones that are shown or rest, in the order of their end; then the open ones."""
+        if self._last_id:
+            yield AlertsStated(last_id=self._last_id)
+        resting = {rest.alert.raised.alert_id: rest.alert for rest in self._rests.values() if rest.until > as_of}
+        shown = {alert.raised.alert_id for alert in self.history}
+        for alert_id, alert in resting.items():
+            if alert_id not in shown:
+                yield _state_alert(alert, kept=False, rests=True)
+        for alert in self.history:
+            yield _state_alert(alert, kept=True, rests=alert.raised.alert_id in resting)
+        for alert in self.open.values():
+            yield _state_alert(alert, kept=True, rests=False)
+
+    def restore(self, statement: AlertsStated | AlertStated) -> None:
+        """Take in one of what `state` says."""
+        match statement:
+            case AlertsStated(last_id=last_id):
+                self._last_id = last_id
+            case AlertStated():
+                for event in (statement.raised, statement.acknowledged, statement.resolved):
+                    if event is not None:
+                        self.apply(event)
+                if not statement.kept and self.history:
+                    self.history.pop()
+                if statement.resolved is not None and not statement.rests:
+                    self._end_rest((AlertKind(statement.raised.alert_kind), statement.raised.subject))
+
+    def forget(self, now: datetime) -> None:
+        """Forget rests that are over: what was to come of them has come of them. For replay."""
+        while self._rests:
+            key, rest = next(iter(self._rests.items()))
+            if rest.until > now:
+                return
+            self._end_rest(key)
+
+    def _end_rest(self, key: AlertKey) -> None:
+        self._rests.pop(key, None)
+        self._due.discard(key)
+
+
+def _state_alert(alert: Alert, *, kept: bool, rests: bool) -> AlertStated:
+    return AlertStated(
+        raised=alert.raised, acknowledged=alert.acknowledged, resolved=alert.resolved, kept=kept, rests=rests
+    )

@@ -1,7 +1,7 @@
 """How many order lines were cancelled for want of stock: the share that marketplaces fine sellers for (lesson I1)."""
 
 from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,9 +10,13 @@ import msgspec
 from engine.domain.alerts import AlertKey, AlertKind, Finding
 from engine.domain.events import DemandSet, OrderRecorded
 from engine.domain.orders import OrderSnapshot
+from engine.domain.stated.alerts import CancellationsStated
+from engine.domain.stated.parts import in_parts
 from engine.domain.units import AccountId, LineId, OrderId, Sku
 from engine.machines.alerts.findings import Findings
 
+_TOGETHER: Final = 1000
+"""Orders, or lines, in one statement."""
 ORDERS_MAX: Final = 20_000
 """Orders of an account that are remembered; with more in the window, the newest stand for all. Some 3 MB."""
 
@@ -57,13 +61,13 @@ class Cancellations:
         self._terms = terms
         self._oversold = oversold
         self._windows: dict[AccountId, _Window] = {}
-        self._newest: OrderSnapshot | None = None
+        self._newest: tuple[int, OrderSnapshot] | None = None
 
-    def recorded(self, event: OrderRecorded) -> None:
-        """Count the lines of an order once; remember it for the changes that it brings, which come right after it."""
+    def recorded(self, event: OrderRecorded, position: int = 0) -> None:
+        """Count the lines of an order once; remember it for the changes that it brings, which are in the same frame."""
         snapshot = event.snapshot
-        window = self._windows.setdefault(snapshot.account, _Window())
-        self._newest = snapshot
+        window = self._window(snapshot.account, event.at)
+        self._newest = position, snapshot
         if snapshot.order_id not in window.orders:
             window.orders[snapshot.order_id] = (event.at, len(snapshot.lines))
             window.lines += len(snapshot.lines)
@@ -73,15 +77,15 @@ class Cancellations:
                     window.cancelled.setdefault((snapshot.order_id, line.line_id), event.at)
         self._judge(snapshot.account, event.at)
 
-    def changed(self, event: DemandSet) -> None:
+    def changed(self, event: DemandSet, position: int = 0) -> None:
         """Count a line that was cancelled, in whole or in part, while more of its SKU was promised than there is."""
-        snapshot = self._newest
-        if snapshot is None or event.sku not in self._oversold:
+        if self._newest is None or event.sku not in self._oversold:
             return
-        if (snapshot.account, snapshot.order_id) != (event.account, event.order_id):
+        told_at, snapshot = self._newest
+        if told_at != position or (snapshot.account, snapshot.order_id) != (event.account, event.order_id):
             return
         if any(line.line_id == event.line_id and line.cancelled for line in snapshot.lines):
-            self._windows[event.account].cancelled.setdefault((event.order_id, event.line_id), event.at)
+            self._window(event.account, event.at).cancelled.setdefault((event.order_id, event.line_id), event.at)
             self._judge(event.account, event.at)
 
     def look(self, now: datetime) -> None:
@@ -89,9 +93,33 @@ class Cancellations:
         for account in self._windows:
             self._judge(account, now)
 
+    def state(self, as_of: datetime) -> Iterator[CancellationsStated]:
+        """Say what lies in the window of each account, by their names."""
+        horizon = as_of - timedelta(days=self._terms.days)
+        for account, window in sorted(self._windows.items()):
+            orders = ((order, at, lines) for order, (at, lines) in window.orders.items() if at >= horizon)
+            yield from (CancellationsStated(account=account, orders=some) for some in in_parts(orders, _TOGETHER))
+            cancelled = ((*key, at) for key, at in window.cancelled.items() if at >= horizon)
+            yield from (CancellationsStated(account=account, cancelled=some) for some in in_parts(cancelled, _TOGETHER))
+
+    def restore(self, statement: CancellationsStated) -> None:
+        """Take in one of what `state` says."""
+        window = self._windows.setdefault(statement.account, _Window())
+        for order_id, at, lines in statement.orders:
+            window.orders[order_id] = (at, lines)
+            window.lines += lines
+        for order_id, line_id, at in statement.cancelled:
+            window.cancelled[order_id, line_id] = at
+
+    def _window(self, account: AccountId, now: datetime) -> _Window:
+        window = self._windows.get(account)
+        if window is None:
+            window = self._windows[account] = _Window()
+        window.forget(now - timedelta(days=self._terms.days))
+        return window
+
     def _judge(self, account: AccountId, now: datetime) -> None:
-        terms, window = self._terms, self._windows[account]
-        window.forget(now - timedelta(days=terms.days))
+        terms, window = self._terms, self._window(account, now)
         key: AlertKey = (AlertKind.STOCK_CANCELLATIONS, account)
         cancelled, lines = len(window.cancelled), window.lines
         if not cancelled or lines < terms.lines_min or cancelled * 100 <= terms.percent * lines:

@@ -24,6 +24,7 @@ from engine.domain.events import (
     ViolationCleared,
     ViolationFound,
 )
+from engine.domain.stated.alerts import ConditionStated
 from engine.domain.units import AccountId, LetterId, LocationId, Sku
 from engine.machines.agenda import Agenda
 from engine.machines.alerts.findings import Findings
@@ -53,8 +54,8 @@ class Conditions:
         self._terms = terms
         self.oversold: dict[Sku, dict[LocationId | None, Finding]] = {}
         """By SKU, then by the location that is short (None: those that stand in for one another); none is empty."""
-        self._drifted: dict[str, Finding] = {}
-        """By account/listing, those that are no alert yet included."""
+        self._drifted: dict[str, tuple[datetime, Finding]] = {}
+        """By account/listing, with when it was found first; those that are no alert yet included."""
         self._ripening: Agenda[str] = Agenda()
         """Drifts that may heal before anybody needs to know."""
         self._fuses: dict[AccountId, Finding] = {}
@@ -71,7 +72,7 @@ class Conditions:
         yield from (finding for _, finding in self._refused.values())
         yield from self._violations.values()
         yield from (finding for letters in self._unread.values() for finding in list(letters.values())[-1:])
-        yield from (finding for subject, finding in self._drifted.items() if subject not in self._ripening)
+        yield from (finding for subject, (_, finding) in self._drifted.items() if subject not in self._ripening)
 
     def decides(self, kind: AlertKind) -> bool:
         """Whether `holding` has all that holds of this kind."""
@@ -119,10 +120,15 @@ class Conditions:
             ("shown", "" if event.shown is None else str(event.shown)),
             ("expected", str(event.expected)),
         )
+        since, _ = self._drifted.get(subject, (event.at, None))
+        finding = Finding(kind=AlertKind.DRIFT, subject=subject, text=text, details=details)
         if subject not in self._drifted:
-            due = event.at + timedelta(seconds=self._terms.drift_seconds)
-            self._ripening.put(subject, (due.timestamp(),))
-        self._drifted[subject] = Finding(kind=AlertKind.DRIFT, subject=subject, text=text, details=details)
+            self._ripen(subject, since)
+        self._drifted[subject] = (since, finding)
+
+    def _ripen(self, subject: str, since: datetime) -> None:
+        due = since + timedelta(seconds=self._terms.drift_seconds)
+        self._ripening.put(subject, (due.timestamp(),))
 
     def drift_over(self, event: PushVerified | ListingDropped) -> None:
         """The listing shows our number, or is none of ours any more."""
@@ -134,7 +140,7 @@ class Conditions:
     def look(self, now: datetime) -> None:
         """Let time pass: drifts that lasted are alerts."""
         while (subject := self._ripening.pop((now.timestamp(),))) is not None:
-            self._findings.begin(self._drifted[subject])
+            self._findings.begin(self._drifted[subject][1])
 
     def due_at(self) -> float:
         """Return when to look next, as a timestamp."""
@@ -267,6 +273,43 @@ class Conditions:
             ("by", event.by),
         )
         self._findings.begin(Finding(kind=key[0], subject=subject, text=text, details=details))
+
+    # -- snapshots
+
+    def state(self, as_of: datetime) -> Iterator[ConditionStated]:  # noqa: ARG002
+        """Say all that holds, in the order in which it began."""
+        for sku, short in self.oversold.items():
+            for location, finding in short.items():
+                yield ConditionStated(finding=finding, sku=sku, location=location)
+        for since, finding in self._drifted.values():
+            yield ConditionStated(finding=finding, since=since)
+        for finding in self._fuses.values():
+            yield ConditionStated(finding=finding)
+        for as_of_then, finding in self._refused.values():
+            yield ConditionStated(finding=finding, as_of=as_of_then)
+        for finding in self._violations.values():
+            yield ConditionStated(finding=finding)
+        for account, letters in self._unread.items():
+            for letter_id, finding in letters.items():
+                yield ConditionStated(finding=finding, account=account, letter_id=letter_id)
+
+    def restore(self, statement: ConditionStated) -> None:
+        """Take in one of what `state` says."""
+        finding, subject = statement.finding, statement.finding.subject
+        match statement:
+            case ConditionStated(sku=sku) if sku is not None:
+                self.oversold.setdefault(sku, {})[statement.location] = finding
+            case ConditionStated(since=since) if since is not None:
+                self._drifted[subject] = (since, finding)
+                self._ripen(subject, since)
+            case ConditionStated(as_of=as_of) if as_of is not None:
+                self._refused[subject] = (as_of, finding)
+            case ConditionStated(account=account, letter_id=letter_id) if account is not None and letter_id is not None:
+                self._unread.setdefault(account, {})[letter_id] = finding
+            case _ if finding.kind is AlertKind.LEDGER_VIOLATION:
+                self._violations[subject] = finding
+            case _:
+                self._fuses[AccountId(subject)] = finding
 
 
 def _place_of(event: ViolationFound | ViolationCleared) -> str:

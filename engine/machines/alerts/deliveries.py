@@ -5,7 +5,7 @@ a restart is in the journal; the waits between tries are not.
 """
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,6 +22,7 @@ from engine.domain.events.alerts import (
     AlertUndeliverable,
     DeliveryEvent,
 )
+from engine.domain.stated.alerts import OwedStated
 from engine.machines.alerts.alerts import Alert
 from engine.machines.backoff import Backoff
 
@@ -237,6 +238,20 @@ class Deliveries:
                     queue.message, queue.sending = None, False
                 for item in items:
                     queue.waiting.pop(item, None)
+
+    # -- snapshots
+
+    def state(self, as_of: datetime) -> Iterator[OwedStated]:  # noqa: ARG002
+        """Say what each destination is owed, by their names, those that are configured no more included."""
+        for name, queue in sorted(self._queues.items()):
+            if queue.message is not None or queue.waiting:
+                yield OwedStated(destination=name, message=queue.message, waiting=tuple(queue.waiting.values()))
+
+    def restore(self, statement: OwedStated) -> None:
+        """Take in one of what `state` says."""
+        queue = self._queues.setdefault(statement.destination, _Queue())
+        queue.message = statement.message
+        queue.waiting = {notice.item: notice for notice in statement.waiting}
 
 
 def _transition(event: AlertEvent) -> Transition:

@@ -1,9 +1,11 @@
 """What was noticed and not yet decided on: the newest of each subject, so that no storm of events makes a queue."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
 from typing import NamedTuple
 
 from engine.domain.alerts import MOMENTARY, AlertKey, AlertKind, Finding
+from engine.domain.stated.alerts import FoundStated
 
 
 class Noticed(NamedTuple):
@@ -66,6 +68,17 @@ class Findings:
         taken, self._noticed = self._noticed, {}
         self._decided = taken.keys()
         return taken
+
+    def state(self, as_of: datetime) -> Iterator[FoundStated]:  # noqa: ARG002
+        """Say what was found at an instant and is not decided on; what lasts is looked at anew after a restart."""
+        for key, (finding, ended) in sorted(self._noticed.items()):
+            if key[0] is AlertKind.COUNT_VARIANCE and ended is self._is_known(key):
+                yield FoundStated(alert_kind=key[0], subject=key[1], finding=None if ended else finding)
+
+    def restore(self, statement: FoundStated) -> None:
+        """Take in one of what `state` says."""
+        key = (statement.alert_kind, statement.subject)
+        self._noticed[key] = Noticed(statement.finding, ended=statement.finding is None)
 
     def _replays(self, key: AlertKey) -> bool:
         """Whether a beginning of the past may still be news: what lasts is looked at anew when replay is over."""

@@ -5,10 +5,10 @@ of is not news, nor that it then comes in stock: a new catalogue would be one al
 goes, and comes back, is told.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -16,9 +16,14 @@ from engine.domain.alerts import AlertKey, AlertKind, Finding
 from engine.domain.availability import Availability
 from engine.domain.catalogue.making import count_available
 from engine.domain.events import SkuMerged, SkuRetired, SkuRevived
+from engine.domain.stated.alerts import UnsoldStated
+from engine.domain.stated.parts import in_parts
 from engine.domain.stock.places import ONE_POOL, Pool, Pools
 from engine.domain.units import LocationId, Sku
 from engine.machines.alerts.findings import Findings
+
+_UNSOLD_TOGETHER: Final = 1000
+"""SKUs in one statement."""
 
 
 class Band(IntEnum):
@@ -159,6 +164,14 @@ class StockLevels:
         self._retired.discard(event.sku)
         self._levels.pop(event.sku, None)
         self._bands.pop(event.sku, None)
+
+    def state(self, as_of: datetime) -> Iterator[UnsoldStated]:  # noqa: ARG002
+        """Say which SKUs nobody orders again; all else is heard of anew after a restart."""
+        yield from (UnsoldStated(skus=some) for some in in_parts(sorted(self._retired), _UNSOLD_TOGETHER))
+
+    def restore(self, statement: UnsoldStated) -> None:
+        """Take in one of what `state` says."""
+        self._retired.update(statement.skus)
 
     def _sales_of(self, sku: Sku, atp: int, terms: LowStockTerms, at: datetime) -> float | None:
         return self._daily_sales(sku, at) if terms.days and atp > 0 else None
