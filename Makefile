@@ -34,10 +34,11 @@ fmt: $(STAMP) ## format and apply safe fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## durable holds beside Redis and PostgreSQL, interleaved rounds; then an edit of the rules; then large imports
+bench: $(STAMP) ## durable holds beside Redis and PostgreSQL, interleaved rounds; then an edit of the rules; large imports; snapshots
 	@$(BIN)/python -m ops.bench $(ARGS)
 	@$(BIN)/python -m ops.bench.reoffer
 	@$(BIN)/python -m ops.bench.imports
+	@$(BIN)/python -m ops.bench.snapshots
 
 simulate: $(STAMP) ## made-up worlds where everything goes wrong, judged by an oracle (SEED=1 SEEDS=2000 SECONDS=300)
 	@$(BIN)/lastunit simulate --seed $(or $(SEED),1) --seeds $(or $(SEEDS),$(if $(SEED),1,2000)) \

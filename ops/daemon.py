@@ -6,28 +6,35 @@ import random
 import resource
 import signal
 import sys
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 import trio
 from prometheus_client import CollectorRegistry
 
 from adapters.store.postgres import PostgresStore
+from adapters.store.snapshots import Snapshots
 from adapters.store.sqlite import SqliteStore
 from config.loader import without_channel_secrets
 from config.schema import Settings
 from engine.actors.scanner import Scanner
 from engine.domain.errors import ConfigError, Fenced, StockError
 from engine.domain.units import AccountId
+from engine.ports import Frame
 from ops.alerting import build_notifiers
 from ops.channels import KINDS, build_channel
 from ops.clock import STEP_SECONDS, SteadyClock
 from ops.node import Node
 from ops.reading import watch_reading
-from ops.recovery import catch_up, last_instant, replay
+from ops.recovery import catch_up, collector_at_rest, last_instant, recall, replay
 from ops.reports import view_channels, view_info
+from ops.snapshots.keeper import build_keeper, leave_snapshot
+from ops.snapshots.taking import open_snapshots, restore_newest
 from ops.socket.server import CommandServer
 from ops.standby import take_over
 from ops.stores import open_configured, owner_name, watch_store
@@ -99,22 +106,38 @@ def _raise_descriptor_limit(wanted: int) -> None:
 
 async def _run(settings: Settings, config_path: Path, *, standby: bool) -> None:
     store = await open_configured(settings)
+    snapshots = open_snapshots(settings)
     try:
-        async with trio.open_nursery() as keeping:
-            await _serve(settings, config_path, store, keeping, standby=standby)
-            keeping.cancel_scope.cancel()
+        ending: _Ending | None = None
+        try:
+            async with trio.open_nursery() as keeping:
+                ending = await _serve(settings, config_path, store, snapshots, keeping, standby=standby)
+                keeping.cancel_scope.cancel()
+        finally:
+            await store.aclose()
+        if ending is not None:  # a successor may have the store by now
+            await leave_snapshot(ending.node, ending.last, ending.as_of, snapshots, settings.snapshots)
     finally:
-        await store.aclose()
+        await snapshots.aclose()
+
+
+class _Ending(NamedTuple):
+    """What a daemon that was stopped in order can say of itself."""
+
+    node: Node
+    last: Frame
+    as_of: datetime
 
 
 async def _serve(
     settings: Settings,
     config_path: Path,
     store: SqliteStore | PostgresStore,
+    snapshots: Snapshots,
     keeping: trio.Nursery,
     *,
     standby: bool,
-) -> None:
+) -> _Ending | None:
     clock = SteadyClock()
     telemetry = Telemetry(CollectorRegistry(), clock=clock, log_commands=settings.node.log_commands)
     channels = {
@@ -126,7 +149,8 @@ async def _serve(
     }
     notifiers = build_notifiers(settings, clock=clock)
     version = installed_version()
-    node = Node(
+    make_node = partial(
+        Node,
         settings,
         store,
         clock=clock,
@@ -137,42 +161,62 @@ async def _serve(
         metrics_text=telemetry.exposition,
         notifiers=notifiers,
     )
-    if not await _become_owner(node, store, owner_name(settings), standby=standby):
-        return
-    if isinstance(store, PostgresStore):
-        await keeping.start(store.keep)
-    await catch_up(node, store)  # what another owner had written until our claim
-    clock.never_before(await last_instant(node, store))
-    _check_locations(node)
-    _watch(telemetry, node, store)
-    gc.collect()
-    gc.freeze()
+    with collector_at_rest():
+        usable = snapshots if settings.snapshots.enabled else None
+        node = await _become_owner(make_node, store, usable, owner_name(settings), standby=standby)
+        if node is None:
+            return None
+        if isinstance(store, PostgresStore):
+            await keeping.start(store.keep)
+        await catch_up(node, store)  # what another owner had written until our claim
+        await recall(node, store)
+        clock.never_before(await last_instant(node, store))
+        _check_locations(node)
+        _watch(telemetry, node, store)
+        gc.freeze()  # what a start builds is no garbage, and looking for some among it would take seconds
     gc.set_threshold(*_GC_THRESHOLDS)
     sys.setswitchinterval(_SWITCH_SECONDS)
     server = CommandServer(node, settings.socket, version=version, listener=telemetry)
     try:
-        await _run_until_stopped(node, server, telemetry, clock, settings, config_path)
+        await _run_until_stopped(node, server, telemetry, clock, snapshots, config_path)
     finally:
         with trio.move_on_after(_DRAIN_SECONDS, shield=True):
             for _, channel in channels.values():
                 await channel.aclose()
             for notifier in notifiers.values():
                 await notifier.aclose()
+    return await _last_word(node, store, clock)
 
 
-async def _become_owner(node: Node, store: SqliteStore | PostgresStore, owner: str, *, standby: bool) -> bool:
+async def _last_word(node: Node, store: SqliteStore | PostgresStore, clock: SteadyClock) -> _Ending | None:
+    if not node.settings.snapshots.enabled or not node.settings.snapshots.stop_seconds_max:
+        return None
+    last = await store.read(node.journal.position - 1, 1) if node.journal.position else ()
+    return _Ending(node, last[0], clock.now()) if last else None
+
+
+async def _become_owner(
+    make_node: Callable[[], Node],
+    store: SqliteStore | PostgresStore,
+    snapshots: Snapshots | None,
+    owner: str,
+    *,
+    standby: bool,
+) -> Node | None:
     """Read the journal, then claim it: one that cannot be read is left as it is, and to whoever has it.
 
     Returns:
-        Whether it is ours; False: told to stop before.
+        A node that knows it; None: told to stop before it was ours.
     """
-    if standby:
-        return await _stand_by(node, store, owner)
-    if isinstance(store, PostgresStore):
+    if isinstance(store, PostgresStore) and not standby:
         await store.approach()
+    node = await restore_newest(make_node, store, snapshots) if snapshots is not None else make_node()
+    if standby:
+        gc.enable()  # it may follow for months
+        return node if await _stand_by(node, store, owner) else None
     await replay(node, store)
     log.info("store.claimed", epoch=await store.claim(owner))
-    return True
+    return node
 
 
 async def _stand_by(node: Node, store: SqliteStore | PostgresStore, owner: str) -> bool:
@@ -199,9 +243,16 @@ def _check_locations(node: Node) -> None:
     Raises:
         ConfigError: naming each such location.
     """
+    skus = Counter(
+        location
+        for shard in node.shards
+        for book in shard.ledger.books.values()
+        for location, position in book.positions.items()
+        if location not in node.locations and position.in_use
+    )
     problems = [
-        f"locations: the journal has stock of {skus} SKUs at {location!r}, which is not configured (ids never change)"
-        for location, skus in sorted(node.unknown_locations().items())
+        f"locations: the journal has stock of {count} SKUs at {location!r}, which is not configured (ids never change)"
+        for location, count in sorted(skus.items())
     ]
     if problems:
         raise ConfigError(problems)
@@ -212,10 +263,11 @@ async def _run_until_stopped(
     server: CommandServer,
     telemetry: Telemetry,
     clock: SteadyClock,
-    settings: Settings,
+    snapshots: Snapshots,
     config_path: Path,
 ) -> None:
     """Start from the inside out, stop from the outside in: accounts and gateway, socket, shards, the journal last."""
+    settings = node.settings
     async with trio.open_nursery() as watches:
         watches.start_soon(_follow_clock, clock, telemetry)
         watches.start_soon(telemetry.run_loop_watch)
@@ -236,6 +288,8 @@ async def _run_until_stopped(
                             )
                             await outside.start(gateway)
                         await outside.start(node.run_accounts)
+                        if settings.snapshots.enabled:
+                            await outside.start(build_keeper(node, telemetry, config_path).run, snapshots)
                         log.info(
                             "daemon.ready",
                             node=settings.node.name,

@@ -84,6 +84,8 @@ class Journal:
         """
         self.position = 0
         """Of the last durable frame."""
+        self.events = 0
+        """That were read or have become durable since this process began."""
         self.stalled: str | None = None
         """Why appends are refused just now; None when all is well."""
         self._store = store
@@ -250,6 +252,7 @@ class Journal:
 
     def _note_written(self, gathered: _Gathered, frame: Frame, seconds: float) -> None:
         self.position = frame.position
+        self.events += len(gathered.events)
         self._waiting_events -= len(gathered.events)
         self._listener.frame_committed(len(gathered.events), len(frame.payload), seconds)
         if self._room is not None and self.has_room:

@@ -110,7 +110,7 @@ def run_lastunit(folder: Path) -> Iterator[Lastunit]:
 def _write_config(folder: Path, store: str = "") -> Path:
     config = folder / "lastunit.toml"
     text = f'[node]\nlog_level = "warning"\n[store]\n{store}[gateway]\nenabled = false\n[[locations]]\nid = "main"\n'
-    config.write_text(text)
+    config.write_text(text + "[snapshots]\nevents = 1_000_000_000\n")  # `ops.bench.snapshots` says what those cost
     return config
 
 
@@ -239,6 +239,10 @@ class Postgres:
         if self._count() - before < per_second * self._seconds * 0.9:
             raise RuntimeError("fewer rows than transactions")
         return Measured(per_second, float(found["latency average"].split()[0]), None)
+
+    def execute(self, statement: str) -> None:
+        """Do something at the server."""
+        subprocess.run(_psql(self._binaries, self.folder, statement), check=True, capture_output=True)
 
     def _count(self) -> int:
         command = [str(self._binaries / "psql"), "-h", str(self.folder), "-U", "bench", "-Atc"]

@@ -198,7 +198,7 @@ def known_to(node: Node) -> dict[str, object]:
         "short": {sku: len(incidents) for sku, incidents in node.incidents.open.items()},
         "oversold": node.incidents.units_total,
         "watermark": account.intake.through_at,
-        "deliveries": account.intake._seen,
+        "deliveries": account.intake.arrivals.seen,
         "listings": [
             (account.pusher.sku_of(line), account.pusher.pack_units_of(line))
             for line in (order_line(None, 1, listing=f"l/{sku}") for sku in SKUS)
