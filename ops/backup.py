@@ -6,13 +6,10 @@ from pathlib import Path
 import trio
 
 from adapters.store.archive import ArchiveReader, ArchiveWriter
-from adapters.store.postgres import open_store as open_postgres
-from adapters.store.sqlite_reader import open_to_read
 from config.schema import Settings
 from engine.domain.errors import StoreCorrupt
 from ops import storetool
-from ops.stores import terms_of
-from ops.storetool import Checked, Progress, Source
+from ops.storetool import Checked, Progress
 
 _FRAMES_PER_READ = 200
 
@@ -22,9 +19,10 @@ async def back_up(settings: Settings, path: Path, progress: Progress) -> Checked
 
     Raises:
         JournalUnavailable: the file is there already or cannot be written, or the store cannot be read.
+        JournalCut: a segment is needed and not there.
         StoreCorrupt: a frame of the journal is damaged, or the file is not what was written.
     """
-    source = await _open(settings)
+    source = await storetool.open_journal(settings)
     digest = hashlib.sha256()
     try:
         until = (await source.summary()).frames
@@ -48,13 +46,19 @@ async def back_up(settings: Settings, path: Path, progress: Progress) -> Checked
 
 
 async def verify(path: Path, progress: Progress) -> Checked:
-    """Read a backup from end to end; its SHA-256 is that of the journal, as `ops.storetool.check` has it.
+    """Read a backup or a segment from end to end; of a backup the SHA-256 is that of `ops.storetool.check`.
 
     Raises:
         JournalUnavailable: it cannot be read.
         StoreCorrupt: it is damaged, cut short or not a backup.
     """
-    return await storetool.examine(ArchiveReader(path), progress)
+    reader = ArchiveReader(path)
+    try:
+        after = await trio.to_thread.run_sync(reader.begins_behind)
+    except StoreCorrupt:
+        await reader.aclose()
+        raise
+    return await storetool.examine(reader, progress, after=after)
 
 
 async def restore(settings: Settings, path: Path, *, owner: str, resume: bool, progress: Progress) -> Checked:
@@ -73,9 +77,3 @@ async def restore(settings: Settings, path: Path, *, owner: str, resume: bool, p
             await target.aclose()
     finally:
         await source.aclose()
-
-
-async def _open(settings: Settings) -> Source:
-    if settings.store.kind == "sqlite":
-        return open_to_read(settings.store.path, alone=False)
-    return await open_postgres(terms_of(settings))

@@ -39,12 +39,13 @@ async def open_configured(settings: Settings) -> SqliteStore | PostgresStore:
             settings.store.path,
             inline_seconds_max=settings.store.inline_commit_ms_max / 1000,
             listener=_CheckpointLog(),
+            archive=settings.store.archive,
         )
     waited_for = False
     deadline = trio.current_time() + settings.store.stall_seconds_max
     while True:
         try:
-            store = await open_postgres(terms_of(settings))
+            store = await open_postgres(terms_of(settings), archive=settings.store.archive)
         except JournalUnavailable as error:
             if trio.current_time() >= deadline:
                 raise
@@ -106,6 +107,11 @@ def watch_store(telemetry: Telemetry, node: Node, store: SqliteStore | PostgresS
         lambda: look_at_disk(folder).free_bytes,
     )
     telemetry.watch("store_bytes", "Size of the journal's file, log not counted.", lambda: store.path.stat().st_size)
+    telemetry.watch(
+        "store_first_position",
+        "Position of the oldest frame in the journal's file; those before it were put away.",
+        lambda: store.first_position,
+    )
     telemetry.watch("store_log_bytes", "Bytes committed and not yet moved into the database.", lambda: store.log_bytes)
     telemetry.watch(
         "store_checkpoint_seconds",
@@ -124,3 +130,7 @@ class _CheckpointLog:
     def checkpoint_overdue(self, log_bytes: int) -> None:
         """Commits wait."""
         log.warning("checkpoint.overdue", log_bytes=log_bytes)
+
+    def trim_failed(self, reason: str) -> None:
+        """The file has frames that it need not have."""
+        log.warning("trim.failed", reason=reason)

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
+import trio
 
 from adapters.store.claims import Claim, Summary
 from adapters.store.postgres import PostgresStore
 from adapters.store.postgres import open_store as open_postgres
+from adapters.store.segments import Segment
 from adapters.store.sqlite import open_store as open_sqlite
 from adapters.store.sqlite_reader import find_owner, open_to_read
 from config.schema import Settings
@@ -55,6 +57,14 @@ class Source(Protocol):
         ...
 
 
+class Tiered(Source, Protocol):
+    """A store of which frames may have been put away."""
+
+    async def segments(self) -> list[Segment]:
+        """Read the records of all segments, in order."""
+        ...
+
+
 class Target(Protocol):
     """A store that can be filled."""
 
@@ -92,6 +102,10 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
     server: str | None
     """Version of the server; None: there is none."""
     frames: int
+    first: int
+    """Position of the oldest frame in the store itself; those before it are in segments."""
+    segments: int
+    segment_bytes: int
     last_at: datetime | None
     stored_bytes: int
     schema_version: int
@@ -106,10 +120,13 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
     place: str
     frames: int
+    """Position of the last one."""
     sha256: str
     """Over positions, instants and payloads: equal journals have equal ones, wherever they are."""
     notes: tuple[str, ...] = ()
     """What is allowed and should not be."""
+    first: int = 1
+    """Position of the first frame: of a segment, where it begins."""
 
 
 async def inspect(settings: Settings) -> Info:
@@ -119,7 +136,7 @@ async def inspect(settings: Settings) -> Info:
         StockError: it cannot be looked at.
     """
     if settings.store.kind == "sqlite":
-        reader = open_to_read(settings.store.path, alone=False)
+        reader = open_to_read(settings.store.path, alone=False, archive=settings.store.archive)
         owner = find_owner(settings.store.path)
         return await _inspect(reader, "sqlite", None, None if owner is None else f"process {owner}")
     store = await open_postgres(terms_of(settings))
@@ -128,9 +145,10 @@ async def inspect(settings: Settings) -> Info:
     return await _inspect(store, "postgres", None if store.look is None else store.look.version, alive)
 
 
-async def _inspect(source: Source, kind: str, server: str | None, alive: str | None) -> Info:
+async def _inspect(source: Tiered, kind: str, server: str | None, alive: str | None) -> Info:
     try:
         found, claims = await source.summary(), await source.claims(_CLAIMS_SHOWN)
+        segments = await source.segments()
     finally:
         await source.aclose()
     return Info(
@@ -138,6 +156,9 @@ async def _inspect(source: Source, kind: str, server: str | None, alive: str | N
         place=source.place,
         server=server,
         frames=found.frames,
+        first=found.first,
+        segments=len(segments),
+        segment_bytes=sum(segment.file_bytes for segment in segments),
         last_at=found.last_at,
         stored_bytes=found.stored_bytes,
         schema_version=found.schema_version,
@@ -147,7 +168,7 @@ async def _inspect(source: Source, kind: str, server: str | None, alive: str | N
 
 
 async def check(settings: Settings, progress: Progress) -> Checked:
-    """Read the configured store from end to end, beside its daemon if it has one.
+    """Read the configured journal from end to end, segments included, beside its daemon if it has one.
 
     Raises:
         StoreCorrupt: a frame is missing or damaged.
@@ -155,8 +176,8 @@ async def check(settings: Settings, progress: Progress) -> Checked:
         JournalUnavailable: it cannot be read.
     """
     if settings.store.kind == "sqlite":
-        return await examine(open_to_read(settings.store.path, alone=False), progress)
-    store = await open_postgres(terms_of(settings))
+        return await examine(await open_journal(settings), progress)
+    store = await open_postgres(terms_of(settings), archive=settings.store.archive)
     notes = store.look.notes if store.look is not None else ()
     if await store.may_change_frames():
         notes += (
@@ -165,14 +186,28 @@ async def check(settings: Settings, progress: Progress) -> Checked:
     return await examine(store, progress, notes=notes)
 
 
-async def examine(source: Source, progress: Progress, *, notes: tuple[str, ...] = ()) -> Checked:
-    """Read a journal from end to end, and close it.
+async def open_journal(settings: Settings) -> Source:
+    """Open the configured journal to read it, segments included, beside its daemon.
+
+    Raises:
+        ConfigError: server, schema or role will not do.
+        StoreCorrupt: not ours, or of a newer version.
+        JournalUnavailable: it cannot be read now.
+    """
+    if settings.store.kind == "sqlite":
+        await trio.lowlevel.checkpoint()
+        return open_to_read(settings.store.path, alone=False, archive=settings.store.archive)
+    return await open_postgres(terms_of(settings), archive=settings.store.archive)
+
+
+async def examine(source: Source, progress: Progress, *, after: int = 0, notes: tuple[str, ...] = ()) -> Checked:
+    """Read a journal from end to end, or from behind a position, and close it.
 
     Raises:
         StoreCorrupt: a frame is missing or damaged.
         JournalUnavailable: it cannot be read.
     """
-    digest, position = hashlib.sha256(), 0
+    digest, position = hashlib.sha256(), after
     try:
         while frames := await source.read(position, _FRAMES_PER_READ):
             add_frames(digest.update, frames)
@@ -180,7 +215,7 @@ async def examine(source: Source, progress: Progress, *, notes: tuple[str, ...] 
             progress("checked", position)
     finally:
         await source.aclose()
-    return Checked(place=source.place, frames=position, sha256=digest.hexdigest(), notes=notes)
+    return Checked(place=source.place, frames=position, sha256=digest.hexdigest(), notes=notes, first=after + 1)
 
 
 async def open_source(settings: Settings, name: str) -> Source:
@@ -195,19 +230,19 @@ async def open_source(settings: Settings, name: str) -> Source:
         StockError: it cannot be read.
     """
     if name != "postgres":
-        return open_to_read(Path(name), alone=True)
+        return open_to_read(Path(name), alone=True, archive=settings.store.archive)
     return await _open_reserved(settings)
 
 
 async def open_target(settings: Settings, name: str) -> Target:
     """Open a store to copy to; a SQLite file is created. Arguments and errors as `open_source`."""
     if name != "postgres":
-        return await open_sqlite(Path(name))
+        return await open_sqlite(Path(name), archive=settings.store.archive)
     return await _open_reserved(settings)
 
 
 async def _open_reserved(settings: Settings) -> PostgresStore:
-    store = await open_postgres(terms_of(settings))
+    store = await open_postgres(terms_of(settings), archive=settings.store.archive)
     try:
         await store.reserve()
     except BaseException:
@@ -248,7 +283,7 @@ async def _compare_begun(source: Source, target: Target, progress: Progress) -> 
     """See that what the target has is how the source begins."""
     position = 0
     while theirs := await target.read(position, _FRAMES_PER_READ):
-        _check_same(await source.read(position, len(theirs)), theirs, source, target)
+        check_same(await source.read(position, len(theirs)), theirs, source.place, target.place)
         position = theirs[-1].position
         progress("compared", position)
 
@@ -258,7 +293,7 @@ async def _compare(source: Source, target: Target, progress: Progress) -> Checke
     while True:
         ours = await source.read(position, _FRAMES_PER_READ)
         theirs = await target.read(position, _FRAMES_PER_READ)
-        _check_same(ours, theirs, source, target)
+        check_same(ours, theirs, source.place, target.place)
         if not ours:
             return Checked(place=target.place, frames=position, sha256=digest.hexdigest())
         add_frames(digest.update, ours)
@@ -266,11 +301,16 @@ async def _compare(source: Source, target: Target, progress: Progress) -> Checke
         progress("compared", position)
 
 
-def _check_same(ours: Sequence[Frame], theirs: Sequence[Frame], source: Source, target: Target) -> None:
+def check_same(ours: Sequence[Frame], theirs: Sequence[Frame], source: str, target: str) -> None:
+    """Compare frames of two places.
+
+    Raises:
+        StoreCorrupt: one differs, or only one place has it.
+    """
     for frame, copied in itertools.zip_longest(ours, theirs):
         if frame != copied:
             number = (frame or copied).position
-            raise StoreCorrupt(f"frame {number} of {target.place} is not that of {source.place}")
+            raise StoreCorrupt(f"frame {number} of {target} is not that of {source}")
 
 
 def add_frames(update: Callable[[bytes], None], frames: Sequence[Frame]) -> None:

@@ -93,11 +93,7 @@ class ArchiveWriter:
             os.fsync(self._file.fileno())
             self._file.close()
             self._part.rename(self.path)
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise JournalUnavailable(f"{self.path}: {error.strerror}") from error
 
@@ -128,6 +124,8 @@ class ArchiveReader:
         self._frames = self._walk()
         self._position = 0
         """Of the last frame taken from the file."""
+        self._sha256 = b""
+        """Over all of it, once its end was reached and found right."""
 
     async def read(self, after: int, limit: int) -> tuple[Frame, ...]:
         """Read frames in order (`engine.ports.Store.read`); asked for earlier ones again, it begins anew.
@@ -135,7 +133,7 @@ class ArchiveReader:
         Raises:
             StoreCorrupt: damaged, cut short, or a frame is missing; the part read before was good.
         """
-        return await trio.to_thread.run_sync(self._read, after, limit)
+        return await trio.to_thread.run_sync(self.read_now, after, limit)
 
     async def claims(self, limit: int) -> list[Claim]:  # noqa: ARG002
         """An archive has no owners."""
@@ -148,20 +146,48 @@ class ArchiveReader:
         Raises:
             StoreCorrupt: as `read`.
         """
-        position, frames, last_at = 0, 0, None
+        before = await trio.to_thread.run_sync(self.begins_behind)
+        position, last_at = before, None
         while batch := await self.read(position, 1000):
-            position, frames, last_at = batch[-1].position, frames + len(batch), batch[-1].written_at
-        return Summary(frames=frames, last_at=last_at, stored_bytes=self._path.stat().st_size, schema_version=1)
+            position, last_at = batch[-1].position, batch[-1].written_at
+        size = self._path.stat().st_size
+        first = before + 1 if position > before else 0
+        return Summary(frames=position, last_at=last_at, stored_bytes=size, schema_version=1, first=first)
 
     async def aclose(self) -> None:
         """Close; idempotent."""
         await trio.lowlevel.checkpoint()
+        self.close()
+
+    def close(self) -> None:
+        """Close without a loop."""
         self._zipped.close()
 
-    def _read(self, after: int, limit: int) -> tuple[Frame, ...]:
+    def begins_behind(self) -> int:
+        """Return the position that its first frame follows; 0: it has all from the start, or none.
+
+        Raises:
+            StoreCorrupt: as `read`.
+        """
+        self._rewind()
+        frame = next(self._frames, None)
+        self._rewind()
+        return 0 if frame is None else frame.position - 1
+
+    def finish(self) -> str:
+        """See that nothing but the end is left behind what was read; return the SHA-256 of the whole, which fits.
+
+        Raises:
+            StoreCorrupt: damaged, cut short, or more frames.
+        """
+        if (frame := next(self._frames, None)) is not None:
+            raise StoreCorrupt(f"{self._path}: frame {frame.position} follows the last one that it should have")
+        return self._sha256.hex()
+
+    def read_now(self, after: int, limit: int) -> tuple[Frame, ...]:
+        """As `read`, in this thread."""
         if after < self._position:
-            self._zipped.seek(0)
-            self._frames, self._position = self._walk(), 0
+            self._rewind()
         frames: list[Frame] = []
         while len(frames) < limit and (frame := next(self._frames, None)) is not None:
             self._position = frame.position
@@ -170,6 +196,13 @@ class ArchiveReader:
             if frame.position > after:
                 frames.append(frame)
         return tuple(frames)
+
+    def _rewind(self) -> None:
+        try:
+            self._zipped.seek(0)
+        except OSError as error:
+            raise JournalUnavailable(f"{self._path}: {error.strerror}") from error
+        self._frames, self._position, self._sha256 = self._walk(), 0, b""
 
     def _walk(self) -> Iterator[Frame]:
         """Go through the file once, checking all that can be checked."""
@@ -190,10 +223,10 @@ class ArchiveReader:
             where = "at its beginning" if last is None else f"behind frame {last}"
             head = take(_RECORD.size, where)
             position, instant, digest, size = _RECORD.unpack(head)
-            if position == 0:
-                break
             if not 0 <= size <= _PAYLOAD_BYTES_MAX:
                 raise StoreCorrupt(f"{self._path}: damaged {where}: a frame of {size} bytes")
+            if position == 0:
+                break
             payload = take(size, where)
             try:
                 frame = Frame(position=position, written_at=_instant(instant), payload=payload)
@@ -211,12 +244,22 @@ class ArchiveReader:
             raise StoreCorrupt(f"{self._path} does not match the SHA-256 at its end")
         if self._inflate(1, "at its end"):
             raise StoreCorrupt(f"{self._path}: something follows its end")
+        self._sha256 = sha256.digest()
 
     def _inflate(self, size: int, what: str) -> bytes:
         try:
             return self._zipped.read(size)
         except (OSError, EOFError, zlib.error) as error:
             raise StoreCorrupt(f"{self._path}: damaged or cut short {what}: {error}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _instant(microseconds: int) -> datetime:

@@ -12,11 +12,16 @@ import time
 from pathlib import Path
 from typing import Final, Protocol
 
+from adapters.store.trimming import first_position, trim
+
 _MOVED_BYTES: Final = 4 << 20
 """Logged since the last move when the next one begins: SQLite's own default, and a log that is written over again
 instead of made longer syncs twice as fast."""
 LOG_BYTES_MAX: Final = 64 << 20
 """From here on commits wait for the checkpoint. No disk that keeps up with the commits comes near it."""
+_TRIMMED_BYTES: Final = 2 * _MOVED_BYTES
+"""Payload taken out of the file before each move: twice what was logged since the last one, so that it always catches
+up, and no more, so that the log is moved in time."""
 _PAGE_BYTES: Final = 4096
 _LOGGED_PER_PAGE: Final = _PAGE_BYTES + 24
 
@@ -30,6 +35,10 @@ class CheckpointListener(Protocol):
 
     def checkpoint_overdue(self, log_bytes: int) -> None:
         """Report that commits wait until the log is moved."""
+        ...
+
+    def trim_failed(self, reason: str) -> None:
+        """Report that frames in segments could not be taken out of the file; they are tried again some MB later."""
         ...
 
 
@@ -46,6 +55,8 @@ class Checkpoints:
         """Held by a commit while it writes, and by the thread while it moves the last few pages."""
         self.seconds = 0.0
         """How long the last move took."""
+        self.first = 0
+        """Position of the oldest frame in the file, when somebody last looked."""
         self._path = path
         self._listener = listener
         self._moving = threading.Lock()
@@ -117,9 +128,10 @@ class Checkpoints:
                 break
             try:
                 if connection is None:
-                    connection = sqlite3.connect(self._path, isolation_level=None)
+                    connection = _connect(self._path)
                 if self._descriptor is None:
                     self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+                self._trim(connection)
                 self._move(connection, self._descriptor)
             except (sqlite3.Error, OSError) as error:
                 # the log has it all: what was committed is safe, and a commit that finds no room says so itself
@@ -127,6 +139,15 @@ class Checkpoints:
                     self._listener.checkpoint_failed(str(error), self.log_bytes)
         if connection is not None:
             connection.close()
+
+    def _trim(self, connection: sqlite3.Connection) -> None:
+        """Take put-away frames out, before the log is moved: what that changes is in the log, too."""
+        try:
+            trim(connection, self.committing, bytes_max=_TRIMMED_BYTES, wanted=lambda: not self._closing)
+            self.first = first_position(connection)
+        except sqlite3.Error as error:
+            if self._listener is not None:
+                self._listener.trim_failed(str(error))
 
     def _move(self, connection: sqlite3.Connection, descriptor: int) -> None:
         with self._moving:
@@ -137,6 +158,13 @@ class Checkpoints:
                 if _checkpoint(connection):
                     self._moved = self._logged
             self.seconds = time.perf_counter() - started
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA wal_autocheckpoint=0")  # it moves the log when it says so, not when it deletes
+    connection.execute("PRAGMA synchronous=NORMAL")  # still syncs what it moves; a deletion waits for the next commit
+    return connection
 
 
 def _checkpoint(connection: sqlite3.Connection) -> bool:

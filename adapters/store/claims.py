@@ -23,9 +23,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """What a store holds."""
 
     frames: int
+    """All that were ever written, wherever they are now: the position of the last one."""
     last_at: datetime | None
     """When the last one was written; None: there is none."""
     stored_bytes: int
     """What it takes on disk, nearly."""
     schema_version: int
     """0: there are no tables yet."""
+    first: int = 1
+    """Position of the oldest frame in the store itself; those before it were put away. 0: there is none."""

@@ -32,10 +32,15 @@ class MemoryStore:
         self._epoch = len(self.owners)
         return self._epoch
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether nobody has claimed it since this handle did: only then it may write."""
+        return self._epoch == len(self.owners) > 0
+
     async def append(self, frame: Frame) -> None:
         """Append; a checkpoint first, as a disk would be one."""
         await trio.lowlevel.checkpoint()
-        if self._epoch == 0 or self._epoch != len(self.owners):
+        if not self.is_ours:
             owner = self.owners[-1] if self.owners else ""
             raise Fenced("the store", epoch=self._epoch, newest=len(self.owners), owner=owner)
         if frame.position != len(self.frames) + 1:

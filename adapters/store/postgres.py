@@ -7,17 +7,20 @@ journal gathers the next frame meanwhile: a second one in flight would have to k
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 import structlog
 import trio
 
+from adapters.store import postgres_archive as archived
 from adapters.store.bridge import Bridge, BridgeClosed, CutShort
 from adapters.store.claims import Claim, Summary
 from adapters.store.postgres_link import Look, Terms
 from adapters.store.postgres_schema import Migrated, check, may_change_frames
 from adapters.store.postgres_schema import migrate as migrate_there
 from adapters.store.postgres_work import Tenant, Work
+from adapters.store.segments import Outline, Segment, Segments
 from engine.domain.errors import AppendUnknown, JournalUnavailable
 from engine.ports import Found, Frame
 
@@ -38,12 +41,13 @@ _GRACE_SECONDS: Final = 3.0
 class PostgresStore:
     """One schema of one database. Use `open_store`."""
 
-    def __init__(self, terms: Terms, bridge: Bridge, work: Work) -> None:
+    def __init__(self, terms: Terms, bridge: Bridge, work: Work, segments: Segments) -> None:
         """Take a bridge over; `aclose` ends it."""
         self.place = terms.place
         self._terms = terms
         self._bridge = bridge
         self._work = work
+        self._segments = segments
         self._epoch = 0
         self._last = 0
         self._doubt: AppendUnknown | None = None
@@ -137,11 +141,27 @@ class PostgresStore:
 
     async def read(self, after: int, limit: int) -> tuple[Frame, ...]:
         """Read frames in order (`engine.ports.Store.read`)."""
-        return await self._call(self._work.read, after, limit)
+        return await self._segments.read(self._read, after, limit)
 
     async def search(self, after: int, until: int, needles: Sequence[bytes]) -> Found:
         """Look for frames (`engine.ports.Store.search`)."""
-        return await self._call(self._work.search, after, until, needles)
+        return await self._segments.search(self._search, after, until, needles)
+
+    async def segments(self) -> list[Segment]:
+        """Read the records of all segments, in order."""
+        return await self._call(archived.segments, self._work.reader)
+
+    async def outline(self, after: int, limit: int) -> list[Outline]:
+        """Say how old frames are and how large, of those that are in the store itself."""
+        return await self._call(archived.outline, self._work.reader, after, limit)
+
+    async def record(self, segment: Segment) -> bool:
+        """Put on record which file has frames; from then on they may go (`postgres_archive.record`)."""
+        return await self._commit(archived.record, self._work.writer, self._terms, segment)
+
+    async def trim(self) -> int:
+        """Delete some of the oldest frames that segments have; 0: there are no more (`postgres_archive.trim`)."""
+        return await self._commit(archived.trim, self._work.writer, self._terms)
 
     async def summary(self) -> Summary:
         """Look what is there."""
@@ -153,12 +173,19 @@ class PostgresStore:
 
     async def aclose(self) -> None:
         """Let go of the lease and of the sessions, within a few seconds; idempotent."""
+        self._segments.close()
         with trio.move_on_after(_CLOSE_SECONDS, shield=True):
             try:
                 await self._bridge.call(self._work.close, self._epoch)
             except BridgeClosed:
                 await trio.lowlevel.checkpoint()
         self._bridge.close()
+
+    async def _read(self, after: int, limit: int) -> tuple[Frame, ...]:
+        return await self._call(self._work.read, after, limit)
+
+    async def _search(self, after: int, until: int, needles: Sequence[bytes]) -> Found:
+        return await self._call(self._work.search, after, until, needles)
 
     async def _call(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
@@ -175,8 +202,12 @@ class PostgresStore:
             raise AppendUnknown(f"{self.place}: the store was closed meanwhile") from error
 
 
-async def open_store(terms: Terms) -> PostgresStore:
+async def open_store(terms: Terms, *, archive: Path | None = None) -> PostgresStore:
     """Come in and see that all is as it must be; nothing is claimed yet.
+
+    Args:
+        terms: where to.
+        archive: the folder of segments, for frames that were put away.
 
     Raises:
         ConfigError: this server, schema or role will not do until somebody changes something.
@@ -185,7 +216,7 @@ async def open_store(terms: Terms) -> PostgresStore:
     """
     bridge = Bridge("postgres")
     work = Work(terms)
-    store = PostgresStore(terms, bridge, work)
+    store = PostgresStore(terms, bridge, work, Segments(archive))
     try:
         await bridge.call(check, work.reader, terms)
     except BaseException:
@@ -194,10 +225,10 @@ async def open_store(terms: Terms) -> PostgresStore:
     return store
 
 
-async def migrate(terms: Terms, *, program: str, roles: Sequence[str] = ()) -> Migrated:
+async def migrate(terms: Terms, *, program: str, roles: Sequence[str] = (), archivers: Sequence[str] = ()) -> Migrated:
     """Create the schema or bring it to this version (`postgres_schema.migrate`)."""
     bridge = Bridge("postgres")
     try:
-        return await bridge.commit(migrate_there, terms, program, roles)
+        return await bridge.commit(migrate_there, terms, program, roles, archivers)
     finally:
         bridge.close()

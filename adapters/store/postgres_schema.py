@@ -18,13 +18,14 @@ class Migrated(msgspec.Struct, frozen=True, kw_only=True):
     after: int
 
 
-async def migrate(terms: Terms, program: str, roles: Sequence[str]) -> Migrated:
+async def migrate(terms: Terms, program: str, roles: Sequence[str], archivers: Sequence[str]) -> Migrated:
     """Bring the schema to this version, in one transaction; do nothing where it is there already.
 
     Args:
         terms: as whom: a role that may create the schema, or owns it.
         program: which version of us does it; kept with the version of the schema.
         roles: who gets the rights that a daemon needs, and no others.
+        archivers: who may put frames away, too.
 
     Raises:
         StoreCorrupt: tables of another program, or of a newer version of this one.
@@ -46,6 +47,9 @@ async def migrate(terms: Terms, program: str, roles: Sequence[str]) -> Migrated:
                 )
             for role in roles:
                 for grant in sql.grants(terms.schema, role):
+                    await connection.execute(grant)
+            for role in archivers:
+                for grant in sql.archive_grants(role):
                     await connection.execute(grant)
     except CANNOT_CONNECT as error:
         if is_answer(error):

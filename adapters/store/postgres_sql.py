@@ -45,6 +45,58 @@ STEPS: Final = (
     INSERT INTO partitions VALUES (0, 0);
     INSERT INTO leases VALUES (0, 0, NULL);
     """,
+    """
+    CREATE TABLE snapshots (
+        partition integer NOT NULL,
+        snapshot bigint GENERATED ALWAYS AS IDENTITY,
+        head text,
+        pieces integer,
+        digest bytea,
+        PRIMARY KEY (partition, snapshot)
+    );
+    COMMENT ON TABLE snapshots IS 'What a node knew at a position; without a head: being written, or cut short.';
+
+    CREATE TABLE snapshot_pieces (
+        partition integer NOT NULL,
+        snapshot bigint NOT NULL,
+        number integer NOT NULL,
+        payload bytea NOT NULL,
+        PRIMARY KEY (partition, snapshot, number),
+        FOREIGN KEY (partition, snapshot) REFERENCES snapshots ON DELETE CASCADE
+    );
+    -- compressed already
+    ALTER TABLE snapshot_pieces ALTER COLUMN payload SET STORAGE EXTERNAL;
+    """,
+    """
+    CREATE TABLE segments (
+        partition integer NOT NULL REFERENCES partitions,
+        first bigint NOT NULL,
+        last bigint NOT NULL CHECK (last >= first),
+        file text NOT NULL,
+        file_bytes bigint NOT NULL,
+        sha256 text NOT NULL,
+        put_away_at timestamptz NOT NULL,
+        PRIMARY KEY (partition, first)
+    );
+    COMMENT ON TABLE segments IS 'Files of frames that were put away, each behind the one before.';
+
+    CREATE FUNCTION trim_frames(frames_max integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+        WITH oldest AS (
+            SELECT position FROM frames WHERE partition = 0
+            AND position <= (SELECT max(last) FROM segments WHERE partition = 0)
+            AND position < (SELECT max(position) FROM frames WHERE partition = 0)
+            ORDER BY position LIMIT frames_max
+        ), trimmed AS (
+            DELETE FROM frames USING oldest
+            WHERE frames.partition = 0 AND frames.position = oldest.position RETURNING 1
+        )
+        SELECT count(*) FROM trimmed
+    $$;
+    COMMENT ON FUNCTION trim_frames IS 'Delete the oldest frames that segments have, never the newest of all: '
+        'whoever may call it needs no right to delete frames.';
+    REVOKE EXECUTE ON FUNCTION trim_frames FROM PUBLIC;
+    """,
 )
 """From each version of the schema to the next; from 0, which has nothing, to the number of steps."""
 SCHEMA_VERSION: Final = len(STEPS)
@@ -63,8 +115,34 @@ RIGHTS: Final = {
     "owners": ("SELECT", "INSERT"),
     "leases": ("SELECT", "UPDATE"),
     "schema_versions": ("SELECT",),
+    "snapshots": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "snapshot_pieces": ("SELECT", "INSERT"),
+    "segments": ("SELECT",),
 }
-"""All that the daemon's role needs, beside USAGE on the schema: nobody who has these alone can change a frame."""
+"""All that the daemon's role needs, beside USAGE on the schema: nobody who has these alone can change a frame.
+Snapshots are no facts: they go when there are newer ones."""
+
+SEGMENTS: Final = """
+SELECT first, last, file, file_bytes, sha256, put_away_at FROM segments WHERE partition = 0 ORDER BY first
+"""
+SEGMENT_OF: Final = """
+SELECT first, last, file, file_bytes, sha256, put_away_at FROM segments
+WHERE partition = 0 AND $1 BETWEEN first AND last
+    AND NOT EXISTS (SELECT FROM frames WHERE partition = 0 AND position = $1)
+"""
+OUTLINE: Final = """
+SELECT position, written_at, octet_length(payload) AS payload_bytes FROM frames
+WHERE partition = 0 AND position > $1 ORDER BY position LIMIT $2
+"""
+RECORD_SEGMENT: Final = """
+INSERT INTO segments (partition, first, last, file, file_bytes, sha256, put_away_at)
+SELECT 0, $1, $2::bigint, $3, $4, $5, $6
+WHERE $1::bigint = (SELECT coalesce(max(last), 0) + 1 FROM segments WHERE partition = 0)
+    AND $2 < (SELECT max(position) FROM frames WHERE partition = 0)
+RETURNING first
+"""
+"""Only behind the one before, and never with the newest frame: the next append asks for it."""
+TRIM: Final = "SELECT trim_frames($1)"
 
 LOOK: Final = """
 SELECT
@@ -155,6 +233,7 @@ SELECT
     (SELECT coalesce(max(position), 0) FROM frames WHERE partition = 0) AS frames,
     (SELECT written_at FROM frames WHERE partition = 0 ORDER BY position DESC LIMIT 1) AS last_at,
     pg_total_relation_size('frames') AS stored_bytes,
+    (SELECT coalesce(min(position), 0) FROM frames WHERE partition = 0) AS first,
     (SELECT max(version) FROM schema_versions) AS schema_version
 """
 
@@ -187,3 +266,11 @@ def grants(schema: str, role: str) -> list[str]:
     """Build what gives a role all that the daemon needs, and nothing more."""
     given = [f"GRANT {', '.join(rights)} ON {quote(table)} TO {quote(role)}" for table, rights in RIGHTS.items()]
     return [f"GRANT USAGE ON SCHEMA {quote(schema)} TO {quote(role)}", *given]
+
+
+def archive_grants(role: str) -> list[str]:
+    """Build what a role needs beside that to put frames away; it can still not change one, or delete what is needed."""
+    return [
+        f"GRANT INSERT ON segments TO {quote(role)}",
+        f"GRANT EXECUTE ON FUNCTION trim_frames(integer) TO {quote(role)}",
+    ]

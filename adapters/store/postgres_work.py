@@ -14,7 +14,9 @@ import msgspec
 from adapters.store import postgres_sql as sql
 from adapters.store.claims import Claim, Summary
 from adapters.store.digests import digest_of, is_intact
+from adapters.store.postgres_archive import segment_of
 from adapters.store.postgres_link import CANNOT_CONNECT, Session, Terms, is_answer, is_taken, tell
+from adapters.store.segments import PutAway
 from engine.domain.errors import AppendUnknown, ConfigError, Fenced, JournalUnavailable, StoreCorrupt, StoreInUse
 from engine.ports import Found, Frame
 
@@ -159,6 +161,7 @@ class Work:
         frames = [self._checked(row) for row in await self.reader.fetch(sql.READ, after, limit)]
         for expected, frame in enumerate(frames, after + 1):
             if frame.position != expected:
+                await self._raise_put_away(expected)
                 raise StoreCorrupt(f"{self.terms.place}: frame {expected} is missing, the next one is {frame.position}")
         return tuple(frames)
 
@@ -169,6 +172,9 @@ class Work:
         frames = tuple(self._checked(row) for row in rows)
         if sum(len(frame.payload) for frame in frames) >= _FOUND_BYTES_MAX:
             through = frames[-1].position
+        # frames leave from the front: if the first one is there now, none of them was gone when they were looked at
+        if not frames or frames[0].position > after + 1:
+            await self._raise_put_away(after + 1)
         if not needles and len(frames) != through - after:
             raise StoreCorrupt(f"{self.terms.place}: of frames {after + 1} to {through} only {len(frames)} are there")
         return Found(frames=frames, through=through)
@@ -249,6 +255,11 @@ class Work:
             f"{self.terms.place}: frame {position - 1} is missing: the server has lost what it had confirmed"
             " (was an older replica put in its place?)"
         )
+
+    async def _raise_put_away(self, position: int) -> None:
+        segment = await segment_of(self.reader, position)
+        if segment is not None:
+            raise PutAway(self.terms.place, segment)
 
     def _checked(self, row: Any) -> Frame:  # noqa: ANN401
         position, written_at, digest, payload = row

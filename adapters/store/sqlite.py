@@ -18,7 +18,19 @@ import trio
 
 from adapters.store.checkpoints import CheckpointListener, Checkpoints
 from adapters.store.claims import PARTITION, Claim
-from adapters.store.sqlite_file import build_row, checked, claim, claims, prepare, read, take_lock, translate
+from adapters.store.segments import Segments
+from adapters.store.sqlite_file import (
+    build_row,
+    checked,
+    claim,
+    claims,
+    prepare,
+    raise_put_away,
+    read,
+    take_lock,
+    translate,
+)
+from adapters.store.trimming import first_position
 from engine.domain.errors import AppendUnknown, Fenced, JournalError, StoreCorrupt
 from engine.ports import Found, Frame
 
@@ -52,6 +64,7 @@ class SqliteStore:
         lock: int,
         inline_seconds_max: float,
         listener: CheckpointListener | None,
+        segments: Segments,
     ) -> None:
         """Use `open_store`."""
         self.path = path
@@ -60,6 +73,7 @@ class SqliteStore:
         self._inline_seconds_max = inline_seconds_max
         self._syncs: deque[float] = deque(maxlen=_SYNCS)
         self._checkpoints = Checkpoints(path, listener)
+        self._segments = segments
         self._last = 0
         self._epoch = 0
         """Of our claim; 0: we never made one, and may not write."""
@@ -87,6 +101,11 @@ class SqliteStore:
     def checkpoint_seconds(self) -> float:
         """How long the last move of the log into the database took, beside the commits."""
         return self._checkpoints.seconds
+
+    @property
+    def first_position(self) -> int:
+        """Of the oldest frame in the file; 0: there was none when we came."""
+        return self._checkpoints.first
 
     def _is_quick(self, frame: Frame) -> bool:
         return (
@@ -124,11 +143,11 @@ class SqliteStore:
 
     async def read(self, after: int, limit: int) -> tuple[Frame, ...]:
         """Read frames in order (`engine.ports.Store.read`)."""
-        return await trio.to_thread.run_sync(read, self.path, self._connection, after, limit)
+        return await self._segments.read(self._read, after, limit)
 
     async def search(self, after: int, until: int, needles: Sequence[bytes]) -> Found:
         """Look for frames in a thread (`engine.ports.Store.search`)."""
-        return await trio.to_thread.run_sync(self._search, after, until, needles, limiter=self._searching)
+        return await self._segments.search(self._search, after, until, needles)
 
     async def aclose(self) -> None:
         """Close the database, then let go of the lock."""
@@ -140,16 +159,24 @@ class SqliteStore:
         if not self._closed:
             self._closed = True
             self._checkpoints.close()
+            self._segments.close()
             if self._searcher is not None:
                 self._searcher.close()
             self._connection.close()
             self._checkpoints.let_go()
             os.close(self._lock)
 
+    async def _read(self, after: int, limit: int) -> tuple[Frame, ...]:
+        return await trio.to_thread.run_sync(read, self.path, self._connection, after, limit)
+
+    async def _search(self, after: int, until: int, needles: Sequence[bytes]) -> Found:
+        return await trio.to_thread.run_sync(self._search_own, after, until, needles, limiter=self._searching)
+
     def _claim(self, owner: str) -> int:
         try:
             with self._checkpoints.committing:
                 made = claim(self._connection, owner)
+                self._checkpoints.first = first_position(self._connection)
         except sqlite3.Error as error:
             raise translate(self.path, error, opening=True) from error
         self._last, self._epoch = made.after_position, made.epoch
@@ -204,7 +231,7 @@ class SqliteStore:
         epoch, owner = (newest[0].epoch, newest[0].owner) if newest else (0, "")
         return Fenced(str(self.path), epoch=self._epoch, newest=epoch, owner=owner)
 
-    def _search(self, after: int, until: int, needles: Sequence[bytes]) -> Found:
+    def _search_own(self, after: int, until: int, needles: Sequence[bytes]) -> Found:
         """Look at some frames. SQLite itself compares bytes: it lets go of the interpreter meanwhile."""
         through = min(until, after + _SEARCHED_MAX)
         has = " OR ".join(["instr(payload, ?)"] * len(needles)) or "TRUE"
@@ -229,13 +256,20 @@ class SqliteStore:
                         break
         except sqlite3.Error as error:
             raise translate(self.path, error, opening=True) from error
+        # frames leave from the front: if the first one is there now, none of them was gone when they were looked at
+        if not frames or frames[0].position > after + 1:
+            raise_put_away(self.path, self._searcher, after + 1)
         if not needles and len(frames) != through - after:
             raise StoreCorrupt(f"{self.path}: of frames {after + 1} to {through} only {len(frames)} are there")
         return Found(frames=tuple(frames), through=through)
 
 
 async def open_store(
-    path: Path, *, inline_seconds_max: float = 0.0, listener: CheckpointListener | None = None
+    path: Path,
+    *,
+    inline_seconds_max: float = 0.0,
+    listener: CheckpointListener | None = None,
+    archive: Path | None = None,
 ) -> SqliteStore:
     """Open or create the database and become its only owner.
 
@@ -243,23 +277,26 @@ async def open_store(
         path: the file; its folder must exist.
         inline_seconds_max: commit in the calling thread while commits have taken less than this lately; 0: never.
         listener: hears of checkpoints that fail or come too late.
+        archive: the folder of segments, for frames that were put away.
 
     Raises:
         StoreInUse: another process holds the lock.
         StoreCorrupt: not a database, not ours, or damaged.
         JournalUnavailable: no right or no room to write it.
     """
-    return await trio.to_thread.run_sync(_open, path, inline_seconds_max, listener)
+    return await trio.to_thread.run_sync(_open, path, inline_seconds_max, listener, archive)
 
 
-def _open(path: Path, inline_seconds_max: float, listener: CheckpointListener | None) -> SqliteStore:
+def _open(
+    path: Path, inline_seconds_max: float, listener: CheckpointListener | None, archive: Path | None
+) -> SqliteStore:
     lock = take_lock(path)
     connection: sqlite3.Connection | None = None
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
         path.chmod(0o600)
         prepare(path, connection)
-        return SqliteStore(path, connection, lock, inline_seconds_max, listener)
+        return SqliteStore(path, connection, lock, inline_seconds_max, listener, Segments(archive))
     except sqlite3.Error as error:
         _undo(connection, lock)
         raise translate(path, error, opening=True) from error

@@ -9,6 +9,7 @@ from typing import Final
 
 from adapters.store.claims import PARTITION, Claim
 from adapters.store.digests import digest_of, is_intact
+from adapters.store.segments import PutAway, Segment
 from engine.domain.errors import AppendUnknown, JournalError, JournalUnavailable, StoreCorrupt, StoreInUse
 from engine.domain.units import EPOCH
 from engine.ports import Frame
@@ -32,9 +33,20 @@ _STEPS: Final = (
         PRIMARY KEY (partition, epoch)
     ) STRICT, WITHOUT ROWID
     """,
+    """
+    CREATE TABLE segments (
+        first INTEGER PRIMARY KEY,
+        last INTEGER NOT NULL,
+        file TEXT NOT NULL,
+        file_bytes INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        put_away_at INTEGER NOT NULL
+    ) STRICT
+    """,
 )
 """From each version of the schema to the next; from 0, which has nothing, to the number of steps."""
 SCHEMA_VERSION: Final = len(_STEPS)
+_SEGMENTS_VERSION: Final = 3
 _APPLICATION_ID: Final = 0x6C756E74
 """`lunt`: tells our file from any other SQLite database."""
 _REFUSED: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY})
@@ -153,8 +165,41 @@ def read(path: Path, connection: sqlite3.Connection, after: int, limit: int) -> 
         raise translate(path, error, opening=True) from error
     for expected, row in enumerate(rows, after + 1):
         if row[0] != expected:
+            raise_put_away(path, connection, expected)
             raise StoreCorrupt(f"{path}: frame {expected} is missing, the next one is {row[0]}")
     return tuple(checked(path, *row) for row in rows)
+
+
+def raise_put_away(path: Path, connection: sqlite3.Connection, position: int) -> None:
+    """Do nothing about a frame that is there, or that there is no record of.
+
+    Raises:
+        PutAway: it was put away.
+    """
+    there = "SELECT 1 FROM frames WHERE position = ?"
+    try:
+        if connection.execute(there, (position,)).fetchone() is None:
+            for segment in segments(connection, position):
+                raise PutAway(str(path), segment)
+    except sqlite3.Error as error:
+        raise translate(path, error, opening=True) from error
+
+
+def segments(connection: sqlite3.Connection, position: int | None = None) -> list[Segment]:
+    """Read the records of all segments, in order, or of the one that has a frame; older journals have none."""
+    if pragma(connection, "user_version") < _SEGMENTS_VERSION:
+        return []
+    rows = connection.execute(
+        """
+        SELECT first, last, file, file_bytes, sha256, put_away_at FROM segments
+        WHERE :position IS NULL OR :position BETWEEN first AND last ORDER BY first
+        """,
+        {"position": position},
+    )
+    return [
+        Segment(first=first, last=last, file=file, file_bytes=size, sha256=sha256, put_away_at=instant(put_away_at))
+        for first, last, file, size, sha256, put_away_at in rows
+    ]
 
 
 def checked(path: Path, position: int, written_at: int, digest: int, payload: bytes) -> Frame:

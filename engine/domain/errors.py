@@ -64,6 +64,17 @@ class JournalUnavailable(JournalError):
     """Known not to be written (disk full, locked): the same append may be tried again."""
 
 
+class JournalCut(JournalUnavailable):
+    """Frames that are needed were put away into a segment, and that is not where segments are."""
+
+    def __init__(self, store: str, *, first: int, last: int, file: str) -> None:
+        """Name the store, the first and last frame of the segment, and the file to put back."""
+        super().__init__(f"{store}: frames {first} to {last} are needed and were put away: put {file} back")
+        self.first = first
+        self.last = last
+        self.file = file
+
+
 class AppendUnknown(JournalError):
     """Nobody knows whether it was written: the process stops, its successor replays and knows."""
 

@@ -2,14 +2,16 @@
 
 import os
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
 from msgspec.structs import replace
 
 from adapters.store.postgres import migrate as migrate_postgres
+from adapters.store.snapshots import Kept
 from adapters.store.sqlite import open_store as open_sqlite
 from config.schema import Secret, Settings
 from config.secrets import SecretProblem, resolve_secret
@@ -21,7 +23,9 @@ from ops.cli.errors import Unusable
 from ops.cli.invocation import Invocation
 from ops.cli.present import Column, print_facts, print_json, print_table, terminal
 from ops.cli.session import config_option, data_options
+from ops.cli.storearchive import archive
 from ops.cli.storework import run_on_store, show_progress, store_settings
+from ops.snapshots.taking import look
 from ops.stores import owner_name, terms_of
 from ops.version import installed_version
 
@@ -33,9 +37,24 @@ _CLAIMS = (
 )
 
 
+_SNAPSHOTS = (
+    Column("snapshot of frame", "position", right=True),
+    Column("origin", "origin"),
+    Column("of (UTC)", "written_at"),
+    Column("statements", "statements", right=True),
+    Column("bytes", "stored_bytes", right=True),
+    Column("program", "program"),
+    Column("problem", "problem", wrap=True),
+)
+
+_NO_SNAPSHOT: Final = "There is no snapshot: a start reads the whole journal."
+NICENESS: Final = 19
+"""Of the process that makes snapshots: whoever sells goes first."""
+
+
 @click.group()
 def store() -> None:
-    """Make, check, copy, back up and restore the store of the journal."""
+    """Make, check, copy, back up the store of the journal; take snapshots."""
 
 
 @store.command()
@@ -43,11 +62,21 @@ def store() -> None:
 @click.option("--as", "user", metavar="ROLE", help="Connect as this role: one that may create the schema.")
 @click.option("--password", metavar="REF", help='Its password, as "env:NAME" or "file:path".')
 @click.option("--grant", "roles", metavar="ROLE", multiple=True, help="Give a role what a daemon needs. Repeatable.")
-def migrate(invocation: Invocation, *, user: str | None, password: str | None, roles: tuple[str, ...]) -> None:
+@click.option(
+    "--grant-archive", "archivers", metavar="ROLE", multiple=True, help="Let a role put frames away. Repeatable."
+)
+def migrate(
+    invocation: Invocation,
+    *,
+    user: str | None,
+    password: str | None,
+    roles: tuple[str, ...],
+    archivers: tuple[str, ...],
+) -> None:
     """Create the tables, or bring them to this version. Done twice, it changes nothing."""
     settings = store_settings(invocation)
     if settings.store.kind == "sqlite":
-        if user or password or roles:
+        if user or password or roles or archivers:
             raise Unusable([f"{invocation.config}: store.kind: 'sqlite': roles are for postgres"])
         run_on_store(partial(_migrate_file, settings))
         _tell(invocation, {"place": str(settings.store.path)}, f"{settings.store.path} is of this version")
@@ -58,14 +87,17 @@ def migrate(invocation: Invocation, *, user: str | None, password: str | None, r
     if password is not None:
         server = replace(server, database_password=_secret(invocation, password))
     terms = terms_of(replace(settings, store=replace(settings.store, postgres=server)))
-    work = partial(migrate_postgres, terms, program=installed_version(), roles=list(roles))
+    work = partial(migrate_postgres, terms, program=installed_version(), roles=list(roles), archivers=list(archivers))
     done = run_on_store(work)
     what = (
         "made" if done.before == 0 else "is already there" if done.before == done.after else "brought to this version"
     )
-    granted = f"; granted to {', '.join(roles)}" if roles else ""
-    answer = {"place": terms.place, "before": done.before, "after": done.after, "granted": list(roles)}
+    granted = f"; granted to {', '.join((*roles, *archivers))}" if roles or archivers else ""
+    answer = {"place": terms.place, "before": done.before, "after": done.after, "granted": [*roles, *archivers]}
     _tell(invocation, answer, f"{terms.place}: version {done.after} {what}{granted}")
+
+
+store.add_command(archive)
 
 
 @store.command()
@@ -85,16 +117,19 @@ def check(invocation: Invocation) -> None:
 @data_options
 def info(invocation: Invocation) -> None:
     """Show what is there and who has it."""
-    found = run_on_store(partial(storetool.inspect, store_settings(invocation)))
-    answer = msgspec.to_builtins(found)
+    settings = store_settings(invocation)
+    answer = msgspec.to_builtins(run_on_store(partial(storetool.inspect, settings)))
+    snapshots = [_snapshot_row(kept) for kept in run_on_store(partial(look, settings))]
     if invocation.as_json:
-        print_json(answer)
+        print_json(answer | {"snapshots": snapshots})
         return
     claims = answer.pop("claims")
     console = terminal()
     print_facts(console, {name.replace("_", " "): value for name, value in answer.items()})
     console.print()
     print_table(console, _CLAIMS, claims, empty="Nobody has ever claimed it.")
+    console.print()
+    print_table(console, _SNAPSHOTS, snapshots, empty=_NO_SNAPSHOT, optional="problem")
 
 
 @store.command()
@@ -128,9 +163,10 @@ def backup(invocation: Invocation, file: Path) -> None:
 @data_options
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def verify(invocation: Invocation, file: Path) -> None:
-    """Read a backup from end to end: whole, and every frame as it was written."""
+    """Read a backup or a segment from end to end: whole, and every frame as it was written."""
     done = run_on_store(partial(verify_backup, file, show_progress(invocation)))
-    _tell(invocation, msgspec.to_builtins(done), f"{done.place}: {done.frames} frames, sha256 {done.sha256}")
+    what = f"{done.frames} frames" if done.first == 1 else f"frames {done.first} to {done.frames}"
+    _tell(invocation, msgspec.to_builtins(done), f"{done.place}: {what}, sha256 {done.sha256}")
 
 
 @store.command()
@@ -146,6 +182,30 @@ def restore(invocation: Invocation, file: Path, *, resume: bool) -> None:
     done = run_on_store(partial(restore_backup, settings, file, owner=owner, resume=resume, progress=progress))
     sentence = f"{done.place}: {done.frames} frames, compared one by one, sha256 {done.sha256}"
     _tell(invocation, msgspec.to_builtins(done), sentence)
+
+
+@store.command()
+@data_options
+def snapshot(invocation: Invocation) -> None:
+    """Make a snapshot, beside the daemon, so that the next start is quick; let old ones go."""
+    settings = store_settings(invocation)
+    if not settings.snapshots.enabled:
+        raise Unusable([f"{invocation.config}: snapshots.enabled: false: none is made, and none would be read"])
+    os.nice(NICENESS)
+    import_module("ops.telemetry.logs").configure_logging(settings.node, process="snapshot")
+    made = run_on_store(partial(import_module("ops.snapshots.process").make_snapshot, settings))
+    what = "an empty journal has none" if not made.position else f"frame {made.position}, {made.statements} statements"
+    there = "" if made.made or not made.position else ", was there already"
+    _tell(invocation, msgspec.to_builtins(made), f"{made.place}: {what}, {made.stored_bytes} bytes{there}")
+
+
+def _snapshot_row(kept: Kept) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": kept.name, "stored_bytes": kept.stored_bytes, "problem": kept.problem}
+    if kept.head is not None:
+        row |= {name: getattr(kept.head, name) for name in ("position", "origin", "program")}
+        row["written_at"] = kept.head.written_at.isoformat()
+        row["statements"] = sum(each.statements for each in kept.head.sections.values())
+    return row
 
 
 async def _copy(

@@ -1,11 +1,12 @@
 """What commands share that work on the journal's store by themselves, without a daemon."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import click
 import trio
 
+from config.loader import READING_SECRETS, STORE_SECRETS
 from config.schema import Settings
 from engine.domain.errors import ConfigError, StockError
 from ops.cli.errors import EXIT_REFUSED, Unusable
@@ -15,9 +16,6 @@ from ops.cli.session import load_config
 from ops.storetool import Progress
 
 T = TypeVar("T")
-
-STORE_SECRETS: Final = frozenset({"database_password"})
-"""All that these commands need to know."""
 
 
 class StoreFailed(click.ClickException):
@@ -29,6 +27,11 @@ class StoreFailed(click.ClickException):
 def store_settings(invocation: Invocation) -> Settings:
     """Read the configuration with no secret but the database's."""
     return load_config(invocation, STORE_SECRETS).settings
+
+
+def reading_settings(invocation: Invocation) -> Settings:
+    """Read the configuration with no secrets but those of the store and of the tables for reading."""
+    return load_config(invocation, READING_SECRETS).settings
 
 
 def run_on_store(work: Callable[[], Awaitable[T]]) -> T:

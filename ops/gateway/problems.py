@@ -127,6 +127,7 @@ KINDS: dict[str, tuple[int, str, int | None]] = {
     "FUSE": (409, "Too much would fall to zero at once", None),
     "BUSY": (503, "At a limit; try again", 1),
     "DAMAGED": (500, "The journal cannot be read", None),
+    "PUTAWAY": (500, "Frames that are needed were put away", None),
     "STALLED": (503, "The journal cannot be written just now", 5),
     "TOOBIG": (413, "The body is too large", None),
     "SHUTTINGDOWN": (503, "The daemon is stopping", 2),

@@ -67,6 +67,7 @@ def test_explain_goes_back_in_time(api: httpx.Client, daemon: FakeDaemon) -> Non
         ("BADARG at='2099': is in the future", 422),
         ("BUSY 8 questions about the past wait already: ask again", 503),
         ("DAMAGED the journal cannot be read: frame 2 does not match its digest", 500),
+        ("PUTAWAY j: frames 1 to 9 are needed and were put away: put a/b.gz back", 500),
     ],
 )
 def test_what_the_past_cannot_tell_is_a_problem(

@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
 import trio.testing
 
-from adapters.store import memory, postgres, postgres_work, sqlite, sqlite_file
+from adapters.store import memory, postgres, postgres_work, segments, sqlite, sqlite_file, trimming
 from adapters.store.memory import MemoryStore
 from adapters.store.sqlite import SqliteStore, open_store
 from engine.actors.journal import Journal
@@ -26,8 +26,9 @@ from engine.domain.events import SkuAdded
 from engine.domain.units import Sku
 from engine.ports import Frame, Store
 from tests.fakes.clocks import START, NoonClock
-from tests.fakes.postgres import migrated_database, shared_server
+from tests.fakes.postgres import DAEMON, migrated_database, shared_server
 from tests.fakes.running import SilentTelemetry
+from tests.fakes.tiers import Tidied
 
 Reopen = Callable[[], Awaitable[Store]]
 
@@ -45,12 +46,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.sqlite3"
 
 
-KINDS = ["memory", "sqlite in a thread", "sqlite inline", "postgres"]
+KINDS = ["memory", "sqlite in a thread", "sqlite inline", "postgres", "sqlite put away", "postgres put away"]
+"""Of the last two all frames but the newest are in segments whenever anybody looks."""
 Open = Callable[..., Awaitable[Store]]
 
 
 @pytest.fixture(params=KINDS)
-async def opener(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Open]:
+async def opener(request: pytest.FixtureRequest, path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
     """Return what opens one store again and again; on PostgreSQL as a role that may do no more than it must.
 
     `lease_seconds` is for how long a silent owner keeps others away, where the store has such a thing.
@@ -58,10 +60,20 @@ async def opener(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Op
     frames: list[Frame] = []
     claims: list[str] = []
     opened: list[Store] = []
-    database = await migrated_database(shared_server()) if request.param == "postgres" else None
+    archive = path.with_name("archive") if "put away" in request.param else None
+    archivers = [DAEMON] if archive else []
+    monkeypatch.setattr(trimming, "_PAUSE_SECONDS", 0)
+    database = await migrated_database(shared_server(), archivers) if "postgres" in request.param else None
 
     async def open_once_more(lease_seconds: float = 6.0) -> Store:
-        if database is not None:
+        if archive is not None:
+            store = (
+                await open_store(path, archive=archive)
+                if database is None
+                else await postgres.open_store(database.terms(lease_seconds=lease_seconds), archive=archive)
+            )
+            opened.append(cast("Store", Tidied(store, archive)))
+        elif database is not None:
             opened.append(await postgres.open_store(database.terms(lease_seconds=lease_seconds)))
         elif request.param == "memory":
             opened.append(MemoryStore(frames, claims))
@@ -188,6 +200,8 @@ async def test_a_search_goes_in_steps(reopen: Reopen, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sqlite, "_FOUND_BYTES_MAX", 12)
     monkeypatch.setattr(postgres_work, "_SEARCHED_MAX", 3)
     monkeypatch.setattr(postgres_work, "_FOUND_BYTES_MAX", 12)
+    monkeypatch.setattr(segments, "_SEARCHED_MAX", 3)
+    monkeypatch.setattr(segments, "_FOUND_BYTES_MAX", 12)
     store = await reopen()
     frames = [frame(n) for n in range(1, 12)]
     for each in frames:

@@ -46,6 +46,7 @@ class Heard:
     def __init__(self) -> None:
         self.failed: list[str] = []
         self.overdue: list[int] = []
+        self.untrimmed: list[str] = []
 
     def checkpoint_failed(self, reason: str, log_bytes: int) -> None:
         assert log_bytes > 0
@@ -53,6 +54,9 @@ class Heard:
 
     def checkpoint_overdue(self, log_bytes: int) -> None:
         self.overdue.append(log_bytes)
+
+    def trim_failed(self, reason: str) -> None:
+        self.untrimmed.append(reason)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """`lastunit store`: a journal is made, looked at, checked, and carried from SQLite to PostgreSQL and back."""
 
 import json
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,9 +10,12 @@ import pytest
 import trio
 from click.testing import CliRunner, Result
 
+from adapters.store import sqlite_file
 from adapters.store.postgres import open_store as open_postgres
+from adapters.store.postgres_sql import SCHEMA_VERSION
 from adapters.store.sqlite import SqliteStore
 from adapters.store.sqlite import open_store as open_sqlite
+from engine.actors.journal import encode_events
 from engine.ports import Frame
 from ops import storetool
 from ops.cli.invocation import Invocation
@@ -64,8 +68,7 @@ def journal(path: Path, frames: tuple[Frame, ...] = FRAMES) -> Path:
     async def write() -> None:
         made = await open_sqlite(path)
         await made.claim("test")
-        for frame in frames:
-            await made.append(frame)
+        await made.load(frames)
         await made.aclose()
 
     trio.run(write)
@@ -97,9 +100,9 @@ def test_the_way_from_an_empty_database_to_a_daemon(store: Store, database: Data
     assert refused.exit_code == 2
     assert "permission denied for database" in refused.output
     made = store("migrate", "--as", ADMIN, "--grant", DAEMON)
-    assert made.output.endswith("schema lastunit: version 1 made; granted to lastunit\n")
+    assert made.output.endswith(f"schema lastunit: version {SCHEMA_VERSION} made; granted to lastunit\n")
     again = store("migrate", "--as", ADMIN)
-    assert (again.exit_code, again.output.endswith("version 1 is already there\n")) == (0, True)
+    assert (again.exit_code, again.output.endswith(f"version {SCHEMA_VERSION} is already there\n")) == (0, True)
     checked = store("check")
     assert (checked.exit_code, ": 0 frames, sha256 e3b0c442" in checked.output) == (0, True)
     database.execute(f"GRANT DELETE ON lastunit.frames TO {DAEMON}")
@@ -213,7 +216,11 @@ def test_a_file_is_looked_at_beside_its_daemon(store: Store, tmp_path: Path) -> 
         checked = store("check", kind="sqlite")
     finally:
         owner.close()
-    assert (found["frames"], found["schema_version"], found["claims"][0]["owner"]) == (11, 2, "a daemon")
+    assert (found["frames"], found["schema_version"], found["claims"][0]["owner"]) == (
+        11,
+        sqlite_file.SCHEMA_VERSION,
+        "a daemon",
+    )
     assert found["alive"].startswith("process ")
     assert (checked.exit_code, f"{path}: 11 frames" in checked.output) == (0, True)
     assert json.loads(store("info", "--json", kind="sqlite").output)["alive"] is None
@@ -258,3 +265,97 @@ def test_a_backup_of_one_kind_of_store_is_restored_into_the_other(
     Path(again).write_bytes(Path(saved).read_bytes()[:-9])
     cut = migrated("verify", again)
     assert (cut.exit_code, "damaged or cut short" in cut.output) == (1, True)
+
+
+@pytest.fixture
+def long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many frames at a time; and what these commands do to the process' priority does not last."""
+    monkeypatch.setattr(storetool, "_FRAMES_PER_READ", 500)
+    monkeypatch.setattr(os, "nice", lambda _by: 0)
+
+
+LONG = tuple(
+    Frame(position=n, written_at=START + timedelta(minutes=n), payload=encode_events([])) for n in range(1, 1301)
+)
+"""A journal of which the first 240 frames are old enough to go."""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("long_ago")
+def test_old_frames_are_put_away_and_everything_is_read_as_before(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "sqlite" / "data").mkdir()
+    path = journal(tmp_path / "sqlite" / "data" / "journal.sqlite3", LONG)
+    before = json.loads(store("check", "--json", kind="sqlite").output)
+
+    refused = store("archive", kind="sqlite")
+    assert (refused.exit_code, "nothing may go: a start needs every frame" in refused.output) == (1, True)
+    assert "No frame was put away." in store("archive", "--list", kind="sqlite").output
+    assert store("snapshot", kind="sqlite").exit_code == 0
+    beyond = store("archive", "--through", "1300", kind="sqlite")
+    assert (beyond.exit_code, "--through 1300: only frames up to 1299 may go" in beyond.output) == (1, True)
+    both = store("archive", "--through", "9", "--keep-days", "3", kind="sqlite")
+    assert (both.exit_code, "one of --keep-days, --through, --list and --shrink" in both.output) == (2, True)
+
+    one = json.loads(store("archive", "--through", "100", "--json", kind="sqlite").output)
+    assert [(each["first"], each["last"]) for each in one["made"]] == [(1, 100)]
+    two = store("archive", "--keep-days", "0", kind="sqlite")
+    assert "journal-000000000101-000000000300.gz: frames 101 to 300" in two.output
+    assert f"{path}: frames up to 300 are put away" in two.output
+    assert "there was nothing to do" in store("archive", kind="sqlite").output
+    assert " bytes given back" in store("archive", "--shrink", kind="sqlite").output
+
+    found = json.loads(store("info", "--json", kind="sqlite").output)
+    assert (found["first"], found["frames"], found["segments"]) == (301, 1300, 2)
+    listed = json.loads(store("archive", "--list", "--json", kind="sqlite").output)
+    assert [(each["first"], each["last"], each["there"]) for each in listed] == [(1, 100, "yes"), (101, 300, "yes")]
+    assert found["segment_bytes"] == sum(each["file_bytes"] for each in listed)
+    assert "journal-000000000001-000000000100.gz" in store("archive", "--list", kind="sqlite").output
+    verified = store("verify", listed[1]["file"], kind="sqlite")
+    assert "frames 101 to 300, sha256" in verified.output
+
+    assert json.loads(store("check", "--json", kind="sqlite").output) == before
+    saved = json.loads(store("backup", str(tmp_path / "b.gz"), "--json", kind="sqlite").output)
+    assert (saved["frames"], saved["sha256"]) == (1300, before["sha256"]), "a backup has the segments, too"
+    copied = store("copy", str(path), str(tmp_path / "copy.sqlite3"), kind="sqlite")
+    assert copied.output.endswith(f"1300 frames, compared one by one, sha256 {before['sha256']}\n")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("long_ago")
+def test_whoever_needs_a_segment_that_is_not_there_says_which(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "sqlite" / "data").mkdir()
+    journal(tmp_path / "sqlite" / "data" / "journal.sqlite3", LONG)
+    assert store("snapshot", kind="sqlite").exit_code == 0
+    assert store("archive", "--through", "50", kind="sqlite").exit_code == 0
+    assert store("archive", "--shrink", kind="sqlite").exit_code == 0
+    (listed,) = json.loads(store("archive", "--list", "--json", kind="sqlite").output)
+    file = Path(listed["file"])
+    file.rename(tmp_path / "tape")
+    assert json.loads(store("archive", "--list", "--json", kind="sqlite").output)[0]["there"] == "no"
+    for words in (("check",), ("backup", str(tmp_path / "b.gz"))):
+        told = store(*words, kind="sqlite")
+        assert told.exit_code == 1
+        assert f"frames 1 to 50 are needed and were put away: put {file} back" in told.output
+    assert not (tmp_path / "b.gz").exists()
+    assert store("snapshot", kind="sqlite").exit_code == 0, "what begins at a snapshot needs none"
+    (tmp_path / "tape").rename(file)
+    file.write_bytes(file.read_bytes() + b"x")
+    assert json.loads(store("archive", "--list", "--json", kind="sqlite").output)[0]["there"] == "another size"
+    assert "damaged, or another file" in store("check", kind="sqlite").output
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("long_ago")
+def test_putting_frames_away_at_a_server_asks_for_a_right_of_its_own(migrated: Store, tmp_path: Path) -> None:
+    assert migrated("copy", str(journal(tmp_path / "long.sqlite3", LONG)), "postgres").exit_code == 0
+    assert migrated("snapshot").exit_code == 0
+    refused = migrated("archive")
+    assert refused.exit_code == 2
+    assert f"may not put frames away: `lastunit store migrate --grant-archive {DAEMON}`" in refused.output
+    granted = migrated("migrate", "--as", ADMIN, "--grant-archive", DAEMON)
+    assert f"is already there; granted to {DAEMON}" in granted.output
+    assert "frames up to 300 are put away" in migrated("archive").output
+    assert json.loads(migrated("info", "--json").output)["first"] == 301
+    assert " 1300 frames, sha256 " in migrated("check").output
+    shrunk = migrated("archive", "--shrink")
+    assert (shrunk.exit_code, "there it is VACUUM" in shrunk.output) == (2, True)

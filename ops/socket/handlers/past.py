@@ -5,8 +5,6 @@ from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from typing import Final, TypeVar
 
-import structlog
-
 from engine.domain.audit.history import LINES_MAX, Place, Window
 from engine.domain.errors import JournalUnavailable, StoreCorrupt
 from engine.domain.units import AccountId, Sku
@@ -16,10 +14,10 @@ from ops.socket import options
 from ops.socket.command import Arguments
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Reply, Session
+from ops.socket.unreadable import tell_unreadable
 from ops.socket.views.past import history_view, then_view
 from ops.socket.views.stock import no_such_sku
 
-log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _PLACE: Final = re.compile(rb"(\d{1,18})-(\d{1,9})")
@@ -84,9 +82,8 @@ def _window(node: Node, given: Mapping[bytes, bytes]) -> Window:
 
 
 async def _from_journal(reading: Awaitable[T]) -> T:
-    """Read the journal; what is damaged there is the asker's to hear and the operator's, and holds go on."""
+    """Read the journal; what is damaged or missing there is the asker's to hear and the operator's."""
     try:
         return await reading
     except (StoreCorrupt, JournalUnavailable) as error:
-        log.exception("journal.unreadable", reason=str(error))
-        raise ErrorReply("DAMAGED", f"the journal cannot be read: {error}") from error
+        raise tell_unreadable(error) from error

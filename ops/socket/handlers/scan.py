@@ -1,7 +1,5 @@
 """Whether everything adds up: SCAN, VIOLATIONS."""
 
-import structlog
-
 from engine.actors.scanreport import ScanBusy
 from engine.domain.errors import JournalUnavailable, StoreCorrupt
 from ops.node import Node
@@ -9,10 +7,9 @@ from ops.socket import arguments as read
 from ops.socket.command import Arguments
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Reply, Session
+from ops.socket.unreadable import tell_unreadable
 from ops.socket.views.scan import report_view, violations_view
 from ops.socket.views.stock import no_such_sku
-
-log = structlog.get_logger(__name__)
 
 
 async def scan(node: Node, _session: Session, arguments: Arguments, reply: Reply) -> None:
@@ -31,8 +28,7 @@ async def scan(node: Node, _session: Session, arguments: Arguments, reply: Reply
     except ScanBusy:
         raise ErrorReply("BUSY", "another scan is under way: ask again when it is done") from None
     except (StoreCorrupt, JournalUnavailable) as error:
-        log.exception("journal.unreadable", reason=str(error))
-        raise ErrorReply("DAMAGED", f"the journal cannot be read: {error}") from error
+        raise tell_unreadable(error) from error
     reply.give(report_view(report))
 
 
