@@ -25,7 +25,7 @@ ZERO_PART_MAX: Final = 0.1
 RISE_PART_MAX: Final = 0.5
 """More listings rising than half of all looks like a buffer that somebody forgot."""
 NOTES_MAX: Final = 100
-_DERIVED: Final = frozenset({"atp", "shared", "packs", "offer"})
+DERIVED: Final = frozenset({"atp", "shared", "packs", "offer"})
 """Terms that follow from others: never what a rule changed."""
 
 
@@ -129,7 +129,7 @@ async def preview(desk: OfferDesk, book: RuleBook, at: Instant, *, limit: int) -
         limit: rows to return, at most.
     """
     now = desk.versions.now
-    tried = _offerings_under(desk, _as_next(now, book))
+    tried = _offerings_under(desk, as_next(now, book))
     sums = _Sums(limit)
     for account, pusher in desk.pushers().items():
         compare = _Compare(pusher, desk.offerings[account].under(now), tried[account], sums, at)
@@ -154,7 +154,7 @@ async def preview(desk: OfferDesk, book: RuleBook, at: Instant, *, limit: int) -
     )
 
 
-def _as_next(now: RulesVersion, book: RuleBook) -> RulesVersion:
+def as_next(now: RulesVersion, book: RuleBook) -> RulesVersion:
     """Return the version that the book would be."""
     version = now.version + 1
     return msgspec.structs.replace(now, version=version, book=book, quotas_since=quotas_since(now, book, version))
@@ -201,7 +201,7 @@ def _because(before: Offer, after: Offer) -> str:
     now = {term: (value, rule) for term, value, rule in after.terms}
     for term in dict.fromkeys((*was, *now)):
         old, new = was.get(term), now.get(term)
-        if term not in _DERIVED and (old or ("",))[0] != (new or ("",))[0]:
+        if term not in DERIVED and (old or ("",))[0] != (new or ("",))[0]:
             return f"{term}: {_say(old)} -> {_say(new)}"
     return "stock moved meanwhile"
 

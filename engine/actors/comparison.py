@@ -5,10 +5,11 @@ from typing import Final
 
 from engine.actors.journal import Journal
 from engine.actors.reader import JournalReader, needle_for
+from engine.domain.audit.fingerprints import fingerprint
 from engine.domain.audit.laws import Violation
 from engine.domain.audit.naive import Figures, NaiveLedger, read_figures
 from engine.domain.events import BooksCompared, Event
-from engine.domain.stock.book import Book
+from engine.domain.stock.ledger import Ledger
 from engine.domain.units import Sku
 from engine.ports import Clock
 
@@ -41,12 +42,16 @@ class Comparison:
         await self._reader.tell(self._hear, needles=self._needles, after=self._position, until=until)
         self._position = until
 
-    async def compare(self, books: Sequence[Book]) -> list[Violation]:
-        """Copy the figures, mark the place in the journal, read up to it, compare there."""
+    async def compare(self, ledger: Ledger, skus: Sequence[Sku]) -> list[Violation]:
+        """Copy the figures of some books, mark the place in the journal, read up to it, compare there.
+
+        The mark carries the books' fingerprints: with them `lastunit replay --verify` proves what was in memory.
+        """
         await self._journal.wait_room()
         # no checkpoint until the mark is with the journal, for there is room: what is decided so far comes before it
-        mark = BooksCompared(at=self._clock.now(), part=self._parts)
-        self._waiting = (mark, {book.sku: read_figures(book) for book in books})
+        now = self._clock.now()
+        mark = BooksCompared(at=now, part=self._parts, books=fingerprint(ledger, skus, now))
+        self._waiting = (mark, {sku: read_figures(ledger.books[sku]) for sku in skus})
         self._parts += 1
         self._found = []
         await self.catch_up(await self._journal.record([mark]))

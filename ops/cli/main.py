@@ -21,8 +21,9 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Run": {
         "run": ("ops.cli.processes:run", "Start the daemon, and the gateway beside it."),
         "gateway": ("ops.cli.processes:gateway", "Start only the HTTP gateway."),
-        "store": ("ops.cli.store:store", "Make, check, copy, back up and restore the store of the journal."),
+        "store": ("ops.cli.store:store", "Make, check, copy, back up the store of the journal; take snapshots."),
         "reading": ("ops.cli.reading:reading", "Keep tables of the journal that any SQL tool reads."),
+        "replay": ("ops.cli.replay:replay", "Replay the journal: prove it, or try other rules on the past."),
         "demo": ("ops.cli.processes:demo", "Watch shops share stock through a flash sale."),
         "simulate": ("ops.cli.simulate:simulate", "Try the daemon in a world where everything goes wrong."),
     },

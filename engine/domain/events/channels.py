@@ -44,6 +44,11 @@ class PushPlanned(BaseEvent, frozen=True, kw_only=True, tag="push_planned", gc=F
     """Journal position of the availability it was computed from."""
     terms: tuple[tuple[str, str, str], ...] = ()
     """The sum as `explain` prints it: term, value, rule."""
+    lag_seconds: float | None = None
+    """Time until the account shows a new number, as the buffer reckoned with it.
+
+    It is measured, so the journal has it from nowhere else. None: no buffer needed it, or nobody recorded it yet.
+    """
 
 
 class PushSettled(BaseEvent, frozen=True, kw_only=True, tag="push_settled", gc=False):

@@ -33,6 +33,8 @@ class BooksCompared(BaseEvent, frozen=True, kw_only=True, tag="books_compared", 
 
     part: int
     """Which part of the books, from 0."""
+    books: tuple[tuple[Sku, str], ...] = ()
+    """SKU and fingerprint (`engine.domain.audit.fingerprints`) of books as they were in memory, but for busy ones."""
 
 
 LawEvent = ViolationFound | ViolationCleared | BooksCompared
