@@ -22,6 +22,7 @@ def check(settings: Settings) -> Iterator[Problem]:
     """Yield what is wrong between options; paths must be absolute already."""
     yield from _check_names(settings)
     yield from _check_ways_in(settings)
+    yield from _check_reading(settings)
     for index, account in enumerate(settings.accounts):
         yield from _check_account(account, f"accounts[{index}]", [place.id for place in settings.locations])
     yield from check_places(settings)
@@ -80,6 +81,14 @@ def _check_ways_in(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             "gateway.public_url", "must be http:// or https://, a host and no question mark", show(gateway.public_url)
         )
+
+
+def _check_reading(settings: Settings) -> Iterator[Problem]:
+    if settings.reading.kind != "postgres" or settings.store.kind != "postgres":
+        return
+    tables, journal = settings.reading.postgres, settings.store.postgres
+    if all(getattr(tables, name) == getattr(journal, name) for name in ("host", "port", "database", "schema")):
+        yield Problem("reading.postgres.schema", "is store.postgres.schema: each needs its own", show(tables.schema))
 
 
 def _is_host_and_port(text: str) -> bool:

@@ -27,12 +27,19 @@ ALL_SECRETS: Final = frozenset(
         "hook_url",
         "smtp_password",
         "database_password",
+        "reading_password",
     }
 )
 """Every option that is a secret, by its name."""
+DAEMON_SECRETS: Final = ALL_SECRETS - {"reading_password"}
+"""Tables for reading are another process' work."""
 GATEWAY_SECRETS: Final = frozenset({"password", "secret", "webhook_secret"})
 """What the HTTP front needs; it never holds the credentials of a channel."""
+STORE_SECRETS: Final = frozenset({"database_password"})
+"""What the tools of the store need."""
 CLIENT_SECRETS: Final = frozenset({"password"})
+READING_SECRETS: Final = frozenset({"database_password", "reading_password"})
+"""What keeping tables of the journal for reading needs."""
 NO_SECRETS: Final[frozenset[str]] = frozenset()
 
 _BYTES_MAX: Final = 64 << 20
@@ -132,25 +139,32 @@ def _syntax_problem(message: str) -> str:
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     data = folder / settings.node.data
-    socket, postgres = settings.socket, settings.store.postgres
+    socket, postgres, reading = settings.socket, settings.store.postgres, settings.reading.postgres
     return replace(
         settings,
         node=replace(settings.node, data=data),
         store=replace(
             settings.store,
             path=data / settings.store.path,
+            archive=data / settings.store.archive,
             postgres=replace(postgres, ca_file=None if postgres.ca_file is None else folder / postgres.ca_file),
+        ),
+        reading=replace(
+            settings.reading,
+            postgres=replace(reading, ca_file=None if reading.ca_file is None else folder / reading.ca_file),
         ),
         socket=replace(socket, path=None if socket.path is None else data / socket.path),
     )
 
 
-def without_channel_secrets(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for the gateway: without the variables that hold what only the daemon needs."""
+def without_channel_secrets(
+    path: Path, environ: Mapping[str, str], *, needed: Collection[str] = GATEWAY_SECRETS
+) -> dict[str, str]:
+    """Return the environment for a process of the daemon's: without the variables that hold what it does not need."""
     kept: set[str] = set()
     withheld: set[str] = set()
     for option, reference in _references(_parse(path)):
-        (kept if option in GATEWAY_SECRETS else withheld).add(reference)
+        (kept if option in needed else withheld).add(reference)
     return {name: value for name, value in environ.items() if name not in withheld - kept}
 
 

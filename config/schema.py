@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from config.alerts import Alerts
-from config.database import Postgres
+from config.database import Postgres, ReadingPostgres
 from config.offers import OfferRule, Offers
+from config.snapshots import Snapshots
 from config.values import Count, Name, NotNegative, Positive, Secret
 from config.values import Section as _Section
 
@@ -43,12 +44,24 @@ class Store(_Section, frozen=True, kw_only=True):
     """sqlite: inside the daemon, nothing to install. postgres: a server; another machine can take over."""
     path: Path = Path("journal.sqlite3")
     """The database file; relative to `node.data`. Must be on a local disk: SQLite and network mounts do not agree."""
+    keep_days: Positive | None = None
+    """Older frames that no start needs are put away into compressed segments, after a snapshot. None: all stay."""
+    archive: Path = Path("archive")
+    """The folder of segments; relative to `node.data`. Another disk or a network mount will do: seldom read."""
     inline_commit_ms_max: NotNegative = 1.0
     """Commit without a thread hand-over while the measured sync is faster than this; 0 always uses the thread."""
     stall_seconds_max: Positive = 60.0
     """How long a disk may be full, the database locked or its server away before the daemon stops; nothing is answered
     meanwhile."""
     postgres: Postgres = Postgres()
+
+
+class Reading(_Section, frozen=True, kw_only=True):
+    """Tables of the journal for any SQL tool: `lastunit reading run`, docs/sql.md."""
+
+    kind: Literal["sqlite", "postgres"] = "sqlite"
+    """sqlite: the file `reading.sqlite3` in `node.data`. postgres: a schema at a server, wherever the journal is."""
+    postgres: ReadingPostgres = ReadingPostgres()
 
 
 class Socket(_Section, frozen=True, kw_only=True):
@@ -281,6 +294,8 @@ class Settings(_Section, frozen=True, kw_only=True):
 
     node: Node = Node()
     store: Store = Store()
+    snapshots: Snapshots = Snapshots()
+    reading: Reading = Reading()
     socket: Socket = Socket()
     gateway: Gateway = Gateway()
     locations: Annotated[tuple[Location, ...], msgspec.Meta(min_length=1)]

@@ -2,7 +2,7 @@
 
 import math
 import signal
-from pathlib import Path
+from contextlib import aclosing
 from typing import Final
 
 import msgspec
@@ -10,34 +10,36 @@ import structlog
 import trio
 
 from adapters.store.digests import digest_of
-from adapters.store.postgres import open_store as open_postgres
-from adapters.store.reading import Mark, ReadingFile, hint_of, look, open_reading
-from adapters.store.sqlite_reader import open_to_read
+from adapters.store.reading import hint_of
+from adapters.store.reading_tables import Mark, ReadingUnavailable
 from config.schema import Settings
 from engine.actors.journal import decode_events
 from engine.domain.errors import JournalUnavailable, StockError, StoreCorrupt
+from engine.domain.events import Event
 from engine.domain.reading.reading import Reading
-from ops.stores import terms_of
-from ops.storetool import Progress, Source
+from ops.readingtables import Shelf, Tables, file_of, look_at_tables, open_tables
+from ops.storetool import Progress, Source, open_journal
 from ops.telemetry.metrics import Telemetry
 
 log = structlog.get_logger(__name__)
 
-FILE_NAME: Final = "reading.sqlite3"
-"""In the data folder."""
 _FRAMES_PER_READ: Final = 200
 _EVENTS_PER_BATCH: Final = 20_000
 """In one transaction, and the frame that goes beyond: enough that the commit costs nothing, some 20 MB of rows."""
 _LOOK_SECONDS: Final = 0.5
 """Between two looks at a journal that has no more."""
 _AWAY_SECONDS: Final = 2.0
-"""Between two tries to reach one that is away."""
+"""Between two tries to reach one that is away; of the tables doubled with each..."""
+_AWAY_SECONDS_MAX: Final = 30.0
+"""...up to this."""
+_TIDY_SECONDS: Final = 60.0
+"""Between two looks whether somebody has stopped reading an older state."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How far the tables are behind the journal."""
 
-    path: str
+    place: str
     position: int
     """Frames that are in the tables; 0: there are no tables, or of another version."""
     journal_position: int
@@ -46,27 +48,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Between the newest frame and the newest one in the tables, by their own instants; None: there are no tables."""
 
 
-def file_of(settings: Settings) -> Path:
-    """Return where the tables are."""
-    return settings.node.data / FILE_NAME
-
-
-async def open_journal(settings: Settings) -> Source:
-    """Open the configured journal beside its daemon, to read it.
-
-    Raises:
-        ConfigError: server, schema or role will not do.
-        StoreCorrupt: not ours, or of a newer version.
-        JournalUnavailable: it cannot be read now.
-    """
-    if settings.store.kind == "sqlite":
-        await trio.lowlevel.checkpoint()
-        return open_to_read(settings.store.path, alone=False)
-    return await open_postgres(terms_of(settings))
-
-
-async def rebuild(source: Source, file: ReadingFile, progress: Progress) -> Mark | None:
-    """Make the tables anew in one transaction: whoever reads sees the old ones until the new ones are whole.
+async def rebuild(source: Source, tables: Tables, progress: Progress) -> Mark | None:
+    """Make the tables anew: whoever reads sees the old ones until the new ones are whole.
 
     Returns:
         How far they are; None: the journal is empty.
@@ -74,30 +57,26 @@ async def rebuild(source: Source, file: ReadingFile, progress: Progress) -> Mark
     Raises:
         StoreCorrupt: the journal is damaged.
         JournalUnavailable: it cannot be read.
-        ReadingError: the file cannot be written.
+        ReadingError: the tables cannot be written.
     """
     started = trio.current_time()
-    with file.transaction():
-        file.clear()
-        reader = _Reader(source, file, 0)
+    async with tables.anew() as fresh:
+        reader = _Reader(source, fresh, 0)
         while await reader.read_batch():
             progress("read", reader.position)
-        file.complete()
-    file.announce(reader.position)
-    file.shrink()
     seconds = round(trio.current_time() - started, 3)
     log.info("reading.rebuilt", position=reader.position, events=reader.events, seconds=seconds)
     return reader.mark
 
 
-async def catch_up(source: Source, file: ReadingFile, mark: Mark | None) -> Mark | None:
+async def catch_up(source: Source, tables: Tables, mark: Mark | None) -> Mark | None:
     """Bring the tables from where they are to the end of the journal, a batch at a time; returns how far they are then.
 
     Raises:
         As `rebuild`.
     """
-    reader = _Reader(source, file, mark.position if mark else 0)
-    while await reader.read_batch(alone=True):
+    reader = _Reader(source, tables, mark.position if mark else 0)
+    while await reader.read_batch():
         pass
     return reader.mark or mark
 
@@ -106,30 +85,25 @@ async def run(settings: Settings) -> None:
     """Keep the tables up with the journal until SIGTERM or Ctrl-C.
 
     Raises:
-        ConfigError, StoreCorrupt: as `open_journal`.
-        ReadingError: the file is being written by another process, or cannot be.
+        ConfigError, StoreCorrupt: as `storetool.open_journal`.
+        ReadingError: as `open_tables`.
     """
-    settings.node.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     failures: list[StockError] = []
-    file = open_reading(file_of(settings))
-    try:
-        async with trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery:
 
-            async def keep() -> None:
-                try:
-                    await follow(settings, file)
-                except StockError as error:  # told by whoever called, without a group around it
-                    failures.append(error)
-                    nursery.cancel_scope.cancel()
+        async def work() -> None:
+            try:
+                await keep(settings)
+            except StockError as error:  # told by whoever called, without a group around it
+                failures.append(error)
+                nursery.cancel_scope.cancel()
 
-            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-                nursery.start_soon(keep)
-                async for number in signals:
-                    log.info("reading.stopping", reason=signal.Signals(number).name)
-                    break
-            nursery.cancel_scope.cancel()
-    finally:
-        file.close()
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            nursery.start_soon(work)
+            async for number in signals:
+                log.info("reading.stopping", reason=signal.Signals(number).name)
+                break
+        nursery.cancel_scope.cancel()
     for failure in failures:
         raise failure
 
@@ -138,27 +112,43 @@ async def rebuild_now(settings: Settings, progress: Progress) -> Standing:
     """Make the tables anew; returns how they stand then.
 
     Raises:
-        StockError: the journal cannot be read, or the file cannot be written.
+        StockError: the journal cannot be read, or the tables cannot be written.
     """
-    settings.node.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     source = await open_journal(settings)
     try:
-        file = open_reading(file_of(settings))
-        try:
-            await rebuild(source, file, progress)
-        finally:
-            file.close()
+        async with aclosing(await open_tables(settings)) as tables:
+            await rebuild(source, tables, progress)
     finally:
         await source.aclose()
     return await inspect(settings)
 
 
-async def follow(settings: Settings, file: ReadingFile) -> None:
-    """Keep the tables up with the journal until cancelled; make them anew first if they are of no use.
+async def keep(settings: Settings) -> None:
+    """Keep the tables up with the journal until cancelled, whichever server is away meanwhile.
 
     Raises:
-        ConfigError, StoreCorrupt: as `open_journal`.
-        ReadingError: the file cannot be written.
+        As `run`.
+    """
+    pause = first = _AWAY_SECONDS
+    while True:
+        begun = trio.current_time()
+        try:
+            async with aclosing(await open_tables(settings)) as tables:
+                await follow(settings, tables)
+        except ReadingUnavailable as error:
+            if trio.current_time() - begun > pause:  # it was there for a while
+                pause = first
+            log.warning("reading.unavailable", reason=str(error), retry_seconds=pause)
+        await trio.sleep(pause)
+        pause = min(2 * pause, _AWAY_SECONDS_MAX)
+
+
+async def follow(settings: Settings, tables: Tables) -> None:
+    """Keep open tables up with the journal until cancelled; make them anew first if they are of no use.
+
+    Raises:
+        ConfigError, StoreCorrupt: as `storetool.open_journal`.
+        ReadingError: the tables cannot be written.
     """
     away = ""
     while True:
@@ -166,7 +156,7 @@ async def follow(settings: Settings, file: ReadingFile) -> None:
             source = await open_journal(settings)
             try:
                 away = ""
-                await _follow(source, file)
+                await _follow(source, tables)
             finally:
                 await source.aclose()
         except JournalUnavailable as error:  # no daemon has made it yet, or the server restarts
@@ -176,17 +166,21 @@ async def follow(settings: Settings, file: ReadingFile) -> None:
         await trio.sleep(_AWAY_SECONDS)
 
 
-async def _follow(source: Source, file: ReadingFile) -> None:
-    mark = file.mark()
+async def _follow(source: Source, tables: Tables) -> None:
+    mark = await tables.mark()
     reason = await why_anew(source, mark)
     if reason is not None:
         log.info("reading.begun_anew", reason=reason)
-        mark = await rebuild(source, file, lambda _what, _frames: None)
+        mark = await rebuild(source, tables, lambda _what, _frames: None)
     log.info("reading.following", position=mark.position if mark else 0)
-    reader = _Reader(source, file, mark.position if mark else 0)
+    reader = _Reader(source, tables, mark.position if mark else 0)
+    tidy_at = trio.current_time()
     while True:
-        while await reader.read_batch(alone=True):
+        while await reader.read_batch():
             pass
+        if trio.current_time() >= tidy_at:
+            await tables.tidy()
+            tidy_at = trio.current_time() + _TIDY_SECONDS
         await trio.sleep(_LOOK_SECONDS)
 
 
@@ -215,8 +209,7 @@ async def inspect(settings: Settings) -> Standing:
     Raises:
         StockError: one of the two cannot be looked at.
     """
-    path = file_of(settings)
-    mark = await trio.to_thread.run_sync(look, path)
+    place, mark = await look_at_tables(settings)
     source = await open_journal(settings)
     try:
         found = await source.summary()
@@ -227,7 +220,7 @@ async def inspect(settings: Settings) -> Standing:
     if mark is not None and found.last_at is not None:
         behind_seconds = (found.last_at - mark.written_at).total_seconds()
     return Standing(
-        path=str(path),
+        place=place,
         position=position,
         journal_position=found.frames,
         behind_frames=found.frames - position,
@@ -253,44 +246,41 @@ def watch_reading(telemetry: Telemetry, settings: Settings) -> None:
 
 
 class _Reader:
-    """Carries frames into the file, batch after batch."""
+    """Carries frames into tables, batch after batch; of no use after an error: what it knows may not be written."""
 
-    def __init__(self, source: Source, file: ReadingFile, position: int) -> None:
+    def __init__(self, source: Source, shelf: Shelf, position: int) -> None:
         self.position = position
         self.events = 0
         self.mark: Mark | None = None
         self._source = source
-        self._file = file
-        self._reading = Reading(file.load)
+        self._shelf = shelf
+        self._reading = Reading(shelf.load)
 
-    async def read_batch(self, *, alone: bool = False) -> bool:
-        """Carry some frames over, in a transaction of its own or in the caller's; False: there were none."""
+    async def read_batch(self) -> bool:
+        """Carry some frames over; False: there were none."""
+        batch: list[list[Event]] = []
+        first, last = self.position + 1, None
         events = 0
-        last = None
         while events < _EVENTS_PER_BATCH:
             frames = await self._source.read(self.position, _FRAMES_PER_READ)
             for frame in frames:
                 try:
-                    decoded = decode_events(frame)
+                    batch.append(decode_events(frame))
                 except msgspec.MsgspecError as error:
                     raise StoreCorrupt(
                         f"frame {frame.position} holds what this version cannot read: {error}"
                     ) from error
-                self._reading.hear(frame.position, decoded)
-                events += len(decoded)
+                events += len(batch[-1])
                 self.position, last = frame.position, frame
             if len(frames) < _FRAMES_PER_READ:
                 break
         if last is None:
             return False
-        changes = self._reading.take()
+        await self._shelf.foresee(self._reading, batch)
+        for position, decoded in enumerate(batch, first):
+            self._reading.hear(position, decoded)
         mark = Mark(last.position, last.written_at, digest_of(last))
-        if alone:
-            with self._file.transaction():
-                self._file.write(changes, mark)
-            self._file.announce(mark.position)
-        else:
-            self._file.write(changes, mark)
+        await self._shelf.write(self._reading.take(), mark)
         self.events += events
         self.mark = mark
         return True

@@ -2,6 +2,8 @@
 
 import ssl
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import asyncpg
@@ -28,7 +30,7 @@ CANNOT_CONNECT: Final = (
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the store is and how to get in."""
+    """Where a schema is and how to get in."""
 
     host: str
     """Name or address; a path that begins with a slash is the folder of a unix socket."""
@@ -44,15 +46,17 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """Who signs the server's certificate; None: whom this machine trusts."""
     connect_seconds_max: float
     statement_seconds_max: float
-    lease_seconds: float
-    """An owner that was not heard of for longer is given up."""
+    lease_seconds: float = 0.0
+    """Of a store: an owner that was not heard of for longer is given up."""
+    section: str = "store.postgres"
+    """Of the settings, for messages."""
 
     def __repr__(self) -> str:
         return self.place
 
     @property
     def place(self) -> str:
-        """The store as messages name it."""
+        """The schema as messages name it."""
         return f"PostgreSQL {self.user}@{self.host}:{self.port}/{self.database}, schema {self.schema}"
 
 
@@ -68,17 +72,26 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 class Session:
     """One connection: `fetch` is for anybody, what `ready` returns is for one caller at a time."""
 
-    def __init__(self, terms: Terms, purpose: str, *, needs_schema: bool = True) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        purpose: str,
+        *,
+        needs_schema: bool = True,
+        server_settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Connect when first asked.
 
         Args:
             terms: where to.
             purpose: what the server's administrator sees.
             needs_schema: whether a server without our schema will not do.
+            server_settings: more of them for this session; with `synchronous_commit` the server's own is not judged.
         """
         self._terms = terms
         self._purpose = purpose
         self._needs_schema = needs_schema
+        self._more_settings = server_settings
         self._connection: Any = None
         self._turns = Turns()
         self._failures = 0
@@ -172,14 +185,15 @@ class Session:
                 server_settings=self._server_settings(),
             )
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
-            raise ConfigError([f"store.postgres: {terms.place}: {tell(error)}"]) from error
+            raise ConfigError([f"{terms.section}: {terms.place}: {tell(error)}"]) from error
         except ssl.SSLCertVerificationError as error:
-            raise ConfigError([f"store.postgres.tls: {terms.place}: {error.verify_message}"]) from error
+            raise ConfigError([f"{terms.section}.tls: {terms.place}: {error.verify_message}"]) from error
         except CANNOT_CONNECT as error:
             raise self.unavailable(error) from error
         try:
             (row,) = await connection.fetch(sql.LOOK, timeout=terms.connect_seconds_max)
-            self.look = _judge(row, terms, needs_schema=self._needs_schema)
+            needs_sync = "synchronous_commit" not in self._more_settings
+            self.look = _judge(row, terms, needs_schema=self._needs_schema, needs_sync=needs_sync)
         except CANNOT_CONNECT as error:
             connection.terminate()
             raise self.unavailable(error) from error
@@ -199,6 +213,7 @@ class Session:
             "tcp_keepalives_idle": "5",
             "tcp_keepalives_interval": "2",
             "tcp_keepalives_count": "3",
+            **self._more_settings,
         }
 
 
@@ -220,7 +235,7 @@ def tell(error: BaseException) -> str:
     return " ".join(str(error).split()) or f"no answer ({type(error).__name__})"
 
 
-def _judge(row: Any, terms: Terms, *, needs_schema: bool) -> Look:  # noqa: ANN401
+def _judge(row: Any, terms: Terms, *, needs_schema: bool, needs_sync: bool) -> Look:  # noqa: ANN401
     """Decide whether this server will do.
 
     Raises:
@@ -230,12 +245,12 @@ def _judge(row: Any, terms: Terms, *, needs_schema: bool) -> Look:  # noqa: ANN4
     problems: list[str] = []
     if row["version_number"] < _OLDEST:
         problems.append(f"is {row['version']}: 15 or later is needed")
-    if row["synchronous_commit"] == "off":
+    if needs_sync and row["synchronous_commit"] == "off":
         problems.append("has synchronous_commit = off for this role: answered commands would be lost with the server")
     if needs_schema and row["schema"] is None:
         problems.append("has no such schema, or this role may not use it: `lastunit store migrate` creates it")
     if problems:
-        raise ConfigError([f"store.postgres: {terms.place}: {problem}" for problem in problems])
+        raise ConfigError([f"{terms.section}: {terms.place}: {problem}" for problem in problems])
     if row["in_recovery"] or row["read_only"]:
         what = "a replica of another server" if row["in_recovery"] else "set to read only"
         raise JournalUnavailable(f"{terms.place}: is {what}: nothing can be written there")
@@ -250,7 +265,7 @@ def _tls(terms: Terms) -> ssl.SSLContext | bool:
     try:
         context = ssl.create_default_context(cafile=terms.ca_file)
     except OSError as error:
-        raise ConfigError([f"store.postgres.ca_file: {terms.ca_file}: {error.strerror or error}"]) from error
+        raise ConfigError([f"{terms.section}.ca_file: {terms.ca_file}: {error.strerror or error}"]) from error
     context.check_hostname = terms.tls == "verify-full"
     if terms.tls == "require":
         context.verify_mode = ssl.CERT_NONE

@@ -6,15 +6,20 @@ transaction, so whatever dies whenever, the tables are those of one position of 
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import trio
 
 from adapters.store.reading_schema import APPLICATION_ID, INDEXES, SCHEMA_VERSION, TABLES
+from adapters.store.reading_tables import Mark, ReadingError, announce, check_version
 from adapters.store.sqlite_file import pragma, take_lock
-from engine.domain.errors import StockError, StoreInUse
+from engine.domain.errors import StoreInUse
+from engine.domain.events import Event
+from engine.domain.reading.reading import Reading
 from engine.domain.reading.rows import Changes, Table, Values, moment
 
 _BUSY_SECONDS: Final = 5.0
@@ -23,20 +28,6 @@ _CACHE_KIB: Final = 128 << 10
 """Of pages: what random keys of some million rows touch should not come from the disk each time."""
 _LOG_BYTES_MAX: Final = 64 << 20
 """What the log is cut down to: making all anew writes everything to it once."""
-
-
-class ReadingError(StockError):
-    """The file cannot be used; the journal has lost nothing."""
-
-
-class Mark(NamedTuple):
-    """How far the tables have come."""
-
-    position: int
-    written_at: datetime
-    """When that frame was written."""
-    digest: int
-    """Of that frame: tells another journal of the same length."""
 
 
 class ReadingFile:
@@ -49,22 +40,74 @@ class ReadingFile:
         self._lock = lock
         self._selects: dict[str, str] = {}
 
-    def mark(self) -> Mark | None:
+    @property
+    def place(self) -> str:
+        """The tables as people know them."""
+        return str(self.path)
+
+    async def mark(self) -> Mark | None:
         """Return how far the tables have come; None: they have to be made anew.
 
         Raises:
-            ReadingError: the file cannot be read.
+            ReadingError: the file cannot be read, or is of a newer version.
         """
+        await trio.lowlevel.checkpoint()
         with self._translated():
-            return read_mark(self._connection)
+            return read_mark(self.path, self._connection)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Let all that is done within become visible at once, or nothing of it happen.
+    async def foresee(self, reading: Reading, frames: Sequence[Sequence[Event]]) -> None:
+        """Do nothing: to `load` a row when it is asked for is no way here."""
+
+    def load(self, table: Table[Any], key: Values) -> Iterable[Values]:
+        """Find rows that may still change (`engine.domain.reading.rows.Load`)."""
+        select = self._selects.get(table.name)
+        if select is None:
+            select = self._selects[table.name] = _build_select(table)
+        return self._connection.execute(select, key)
+
+    async def write(self, changes: Iterable[Changes], mark: Mark) -> None:
+        """Bring the tables to a position: all of it becomes visible at once, or nothing of it happens.
 
         Raises:
             ReadingError: nothing of it happened.
         """
+        await trio.lowlevel.checkpoint()
+        with self._transaction():
+            self._write(changes, mark)
+        announce(hint_of(self.path), mark.position)
+
+    @asynccontextmanager
+    async def anew(self) -> AsyncIterator["_Anew"]:
+        """Make the tables anew: who reads sees the old ones until the block ends, and for good if it fails.
+
+        Raises:
+            ReadingError: nothing of it happened.
+        """
+        with self._transaction():
+            self._clear()
+            fresh = _Anew(self, self._write)
+            yield fresh
+            self._run(INDEXES)
+        announce(hint_of(self.path), fresh.position)
+        await self.tidy()
+
+    async def tidy(self) -> bool:
+        """Move the log into the database, as far as nobody reads an older state, and cut it down; whether all of it."""
+        await trio.lowlevel.checkpoint()
+        with self._translated():
+            (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+
+    async def aclose(self) -> None:
+        """Close; idempotent."""
+        self._connection.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+        await trio.lowlevel.checkpoint()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         with self._translated():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -75,27 +118,14 @@ class ReadingFile:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def clear(self) -> None:
-        """Within a transaction: begin anew with empty tables of this version."""
+    def _clear(self) -> None:
         objects = "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
         for kind, name in self._connection.execute(objects).fetchall():
             self._connection.execute(f'DROP {kind} "{name}"')
         self._run(TABLES)
         self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
-    def complete(self) -> None:
-        """Within the transaction that `clear` began, after its last row: make the indexes."""
-        self._run(INDEXES)
-
-    def load(self, table: Table[Any], key: Values) -> Iterable[Values]:
-        """Find rows that may still change (`engine.domain.reading.rows.Load`)."""
-        select = self._selects.get(table.name)
-        if select is None:
-            select = self._selects[table.name] = _build_select(table)
-        return self._connection.execute(select, key)
-
-    def write(self, changes: Iterable[Changes], mark: Mark) -> None:
-        """Within a transaction: bring the tables to a position."""
+    def _write(self, changes: Iterable[Changes], mark: Mark) -> None:
         for table, put, dropped in changes:
             if dropped:
                 where = " AND ".join(f'"{name}" = ?' for name in (*table.key, *table.tail))
@@ -111,32 +141,6 @@ class ReadingFile:
             (mark.position, moment(mark.written_at), mark.digest),
         )
 
-    def announce(self, position: int) -> None:
-        """After a commit: tell in a file of a few bytes how far it is, for who must not wait for a database.
-
-        Raises:
-            ReadingError: it cannot be written.
-        """
-        hint = hint_of(self.path)
-        fresh = hint.with_suffix(".position-new")
-        try:
-            fresh.write_text(f"{position}\n", encoding="ascii")
-            fresh.replace(hint)
-        except OSError as error:
-            raise ReadingError(f"{hint}: {error.strerror or error}") from error
-
-    def shrink(self) -> None:
-        """Move the log into the database, as far as nobody reads an older state, and cut it down."""
-        with self._translated():
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def close(self) -> None:
-        """Close; idempotent."""
-        self._connection.close()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
-
     def _run(self, script: str) -> None:
         for statement in script.split(";\n"):
             if statement.strip():
@@ -148,6 +152,22 @@ class ReadingFile:
             yield
         except sqlite3.Error as error:
             raise ReadingError(f"{self.path}: {error}") from error
+
+
+class _Anew:
+    """Tables that nobody sees yet."""
+
+    def __init__(self, file: ReadingFile, write: Callable[[Iterable[Changes], Mark], None]) -> None:
+        self.position = 0
+        self.load = file.load
+        self.foresee = file.foresee
+        self._write = write
+
+    async def write(self, changes: Iterable[Changes], mark: Mark) -> None:
+        """Add rows."""
+        await trio.lowlevel.checkpoint()
+        self._write(changes, mark)
+        self.position = mark.position
 
 
 def open_reading(path: Path) -> ReadingFile:
@@ -184,7 +204,7 @@ def look(path: Path) -> Mark | None:
     """Return how far a file is, beside whoever writes it; None: there is none of this version.
 
     Raises:
-        ReadingError: it cannot be read, or is another program's.
+        ReadingError: it cannot be read, is another program's, or of a newer version.
     """
     if not path.is_file():
         return None
@@ -193,7 +213,7 @@ def look(path: Path) -> Mark | None:
         # not even the log of a writer that was killed is put in order by who only looks
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
         _check_ours(path, connection)
-        return read_mark(connection)
+        return read_mark(path, connection)
     except sqlite3.Error as error:
         raise ReadingError(f"{path}: {error}") from error
     finally:
@@ -206,9 +226,13 @@ def hint_of(path: Path) -> Path:
     return path.with_suffix(".position")
 
 
-def read_mark(connection: sqlite3.Connection) -> Mark | None:
-    """Read how far the tables have come; None: they are of another version, or there are none."""
-    if pragma(connection, "user_version") != SCHEMA_VERSION:
+def read_mark(path: Path, connection: sqlite3.Connection) -> Mark | None:
+    """Read how far the tables have come; None: they are of an older version, or there are none.
+
+    Raises:
+        ReadingError: they are of a newer version.
+    """
+    if not check_version(str(path), pragma(connection, "user_version"), known=SCHEMA_VERSION, mend="delete the file"):
         return None
     row = connection.execute("SELECT position, written_at, digest FROM progress").fetchone()
     if row is None:

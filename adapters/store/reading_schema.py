@@ -2,8 +2,8 @@
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
-"""Raised with every change of a table here, or of what its rows mean: files of another version are made anew."""
+SCHEMA_VERSION: Final = 2
+"""Raised with every change of a table here, or of what its rows mean: tables of an older version are made anew."""
 APPLICATION_ID: Final = 0x6C756E72
 """`lunr`: tells our file from any other SQLite database."""
 
@@ -199,6 +199,7 @@ CREATE TABLE pushes (
     drift_at TEXT,
     drift_shown INTEGER,
     drift_expected INTEGER,
+    verified_seconds REAL AS (round((julianday(verified_at) - julianday(planned_at)) * 86400, 3)),
     PRIMARY KEY (account, listing_id, version)
 ) STRICT, WITHOUT ROWID;
 

@@ -5,7 +5,7 @@ from importlib import import_module
 import click
 from msgspec.structs import replace
 
-from config.loader import GATEWAY_SECRETS
+from config.loader import DAEMON_SECRETS, GATEWAY_SECRETS
 from ops.cli.errors import Unusable
 from ops.cli.invocation import Invocation
 from ops.cli.session import config_option, load_config
@@ -18,7 +18,7 @@ from ops.cli.session import config_option, load_config
 @click.pass_context
 def run(ctx: click.Context, invocation: Invocation, *, no_gateway: bool, standby: bool) -> None:
     """Start the daemon, and the gateway beside it, until SIGTERM or Ctrl-C."""
-    loaded = load_config(invocation)
+    loaded = load_config(invocation, DAEMON_SECRETS)
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
     settings = loaded.settings

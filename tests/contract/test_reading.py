@@ -1,19 +1,125 @@
-"""`lastunit reading` on either kind of journal makes the same tables."""
+"""`lastunit reading`: the same tables in a file and at a PostgreSQL server, of either kind of journal."""
 
+from contextlib import aclosing
 from pathlib import Path
 
+import pytest
 import trio
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
+from adapters.store import reading_postgres_work
 from adapters.store.postgres import open_store as open_postgres
+from adapters.store.reading_schema import SCHEMA_VERSION
+from adapters.store.reading_tables import Mark, ReadingError
 from adapters.store.sqlite import open_store as open_sqlite
-from engine.ports import Store
+from engine.domain.errors import StoreCorrupt
+from engine.domain.reading import rows as domain_rows
+from engine.ports import Frame, Store
 from ops.cli.invocation import Invocation
 from ops.cli.main import main
+from ops.reading import catch_up, rebuild
+from ops.readingtables import Tables
 from tests.fakes.postgres import migrated_database, shared_server
 from tests.fakes.processes import write_config
-from tests.fakes.reading import dump
-from tests.golden.recording import read_frames
+from tests.fakes.reading import MemorySource
+from tests.fakes.readingtables import FileTarget, Target, dump, target_of
+from tests.golden.recording import FOLDER, read_frames
+
+RECORDED = sorted(path.stem for path in FOLDER.glob("*.jsonl"))
+KINDS = ("sqlite", "postgres")
+
+
+@pytest.fixture(params=KINDS)
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
+    return target_of(request.param, tmp_path)
+
+
+async def make(tables: Tables, frames: list[Frame]) -> Mark | None:
+    return await rebuild(MemorySource(frames), tables, lambda _what, _frames: None)
+
+
+# -- both targets
+
+
+@pytest.mark.parametrize("name", RECORDED)
+async def test_both_targets_have_the_same_rows_however_they_came(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made anew in the file; at the server followed frame by frame, by one that remembers no row it has written."""
+    frames = read_frames(name)
+    file, server = FileTarget(tmp_path / "file.sqlite3"), target_of("postgres", tmp_path)
+    async with aclosing(await file.open()) as tables:
+        await make(tables, frames)
+    monkeypatch.setattr(domain_rows, "_KNOWN_MAX", 0)
+    async with aclosing(await server.open()) as tables:
+        mark = await make(tables, [])
+        for length in range(1, len(frames) + 1):
+            mark = await catch_up(MemorySource(frames[:length]), tables, mark)
+    assert dump(server) == dump(file)
+    assert await server.look() == await file.look() == mark
+
+
+async def test_who_reads_sees_the_old_tables_until_the_new_ones_are_whole(target: Target) -> None:
+    frames, seen = read_frames("journal-imports"), []
+    async with aclosing(await target.open()) as tables:
+        await make(tables, frames[:4])
+        before = target.rows("SELECT position FROM progress")
+        progress = lambda _what, _frames: seen.extend(target.rows("SELECT position FROM progress"))  # noqa: E731
+        await rebuild(MemorySource(frames), tables, progress)
+        assert (seen, before) == ([(4,)], [(4,)])
+        assert target.rows("SELECT position FROM progress") == [(len(frames),)]
+
+
+async def test_what_fails_half_way_leaves_the_old_tables(target: Target) -> None:
+    frames = read_frames("journal-imports")
+    broken = [*frames[:3], Frame(position=4, written_at=frames[3].written_at, payload=b"\xc1")]
+    async with aclosing(await target.open()) as tables:
+        mark = await make(tables, frames[:5])
+        before = dump(target)
+        with pytest.raises(StoreCorrupt, match="frame 4 holds what this version cannot read"):
+            await make(tables, broken)
+        assert await tables.mark() == mark
+        assert dump(target) == before
+        await make(tables, frames)
+        assert await tables.mark() != mark
+
+
+async def test_tables_of_an_older_version_are_made_anew_and_of_a_newer_one_refused(target: Target) -> None:
+    frames = read_frames("journal-imports")
+    async with aclosing(await target.open()) as tables:
+        mark = await make(tables, frames)
+    whole = dump(target)
+    target.set_version(SCHEMA_VERSION - 1)
+    assert await target.look() is None
+    async with aclosing(await target.open()) as tables:
+        assert await tables.mark() is None
+        assert await make(tables, frames) == mark
+    assert dump(target) == whole
+    target.set_version(SCHEMA_VERSION + 1)
+    newer = f"of a newer lastunit .version {SCHEMA_VERSION + 1}, this one knows {SCHEMA_VERSION}"
+    with pytest.raises(ReadingError, match=newer):
+        async with aclosing(await target.open()) as tables:
+            await tables.mark()
+    with pytest.raises(ReadingError, match=newer):
+        await target.look()
+
+
+async def test_one_process_writes_them(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lesson H4: two of one kind, started by mistake. When the first is gone, the next one goes on."""
+    monkeypatch.setattr(reading_postgres_work, "_LOCK_WAIT_MS", 50)
+    frames = read_frames("journal-imports")
+    async with aclosing(await target.open()) as first:
+        mark = await make(first, frames[:5])
+        with pytest.raises(ReadingError, match="is being written by another process"):
+            await target.open()
+        assert await target.look() == mark
+    async with aclosing(await target.open()) as second:
+        assert await second.mark() == mark
+        await catch_up(MemorySource(frames), second, mark)
+    assert target.rows("SELECT position FROM progress") == [(len(frames),)]
+
+
+# -- the command
 
 
 async def fill(store: Store) -> None:
@@ -23,7 +129,8 @@ async def fill(store: Store) -> None:
     await store.aclose()
 
 
-def test_tables_of_a_journal_in_postgres_are_those_of_one_in_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_tables_of_a_journal_in_postgres_are_those_of_one_in_a_file(tmp_path: Path, kind: str) -> None:
     async def prepare() -> str:
         database = await migrated_database(shared_server())
         await fill(await open_postgres(database.terms()))
@@ -32,15 +139,20 @@ def test_tables_of_a_journal_in_postgres_are_those_of_one_in_a_file(tmp_path: Pa
         return database.toml()
 
     toml = trio.run(prepare)
-    tables = []
-    for kind, store in (("sqlite", ""), ("postgres", toml)):
-        (tmp_path / kind).mkdir(exist_ok=True)
-        write_config(tmp_path / kind, store=store)
-        config = Invocation(config=tmp_path / kind / "lastunit.toml")
-        made = CliRunner().invoke(main, ["reading", "rebuild"], obj=config)
+    found = []
+    for journal, store in (("sqlite", ""), ("postgres", toml)):
+        folder = tmp_path / journal
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        target = target_of(kind, folder / "data")
+        write_config(folder, store=f"{store}{target.toml()}")
+        made = lastunit(folder, "rebuild")
         assert made.exit_code == 0, made.output
-        looked = CliRunner().invoke(main, ["reading", "status"], obj=config)
-        assert "behind frames     0" in looked.output
-        tables.append(dump(tmp_path / kind / "data" / "reading.sqlite3"))
-    assert tables[0] == tables[1]
-    assert tables[0]["pushes"]
+        assert "behind frames     0" in lastunit(folder, "status").output
+        assert (folder / "data" / "reading.position").read_text() == f"{len(read_frames('journal-imports'))}\n"
+        found.append(dump(target))
+    assert found[0] == found[1]
+    assert found[0]["pushes"]
+
+
+def lastunit(folder: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["reading", *words], obj=Invocation(config=folder / "lastunit.toml"))

@@ -5,18 +5,17 @@ import random
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
 import trio
 
-from adapters.store.reading import look, open_reading
 from adapters.store.sqlite_reader import open_to_read
 from ops.reading import rebuild
-from tests.fakes.processes import Daemon, fill_shelves, running_daemon, wait_until, write_config
-from tests.fakes.reading import dump
+from tests.fakes.processes import Daemon, fill_shelves, running_daemon, write_config
+from tests.fakes.readingtables import FileTarget, dump, target_of
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -42,10 +41,12 @@ async def running_reading(folder: Path, life: int) -> AsyncIterator[Daemon]:
                 await reading.kill()
 
 
-async def test_killed_at_random_it_goes_on_where_it_was(tmp_path: Path) -> None:
-    write_config(tmp_path)
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_killed_at_random_it_goes_on_where_it_was(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "data").mkdir()
+    target = target_of(kind, tmp_path / "data")
+    write_config(tmp_path, store=target.toml())
     rng = random.Random(os.environ.get("SEED", "1"))
-    path, journal = tmp_path / "data" / "reading.sqlite3", tmp_path / "data" / "journal.sqlite3"
     async with running_daemon(tmp_path) as daemon:
         await fill_shelves(daemon, {"MUG": 1000})
         wire = await daemon.connect()
@@ -60,15 +61,18 @@ async def test_killed_at_random_it_goes_on_where_it_was(tmp_path: Path) -> None:
                         await reading.kill()
         await wire.aclose()
         await daemon.stop()
-    with closing(open_reading(tmp_path / "anew.sqlite3")) as anew:
-        source = open_to_read(journal, alone=False)
-        mark = await rebuild(source, anew, lambda _what, _frames: None)
+    anew = FileTarget(tmp_path / "anew.sqlite3")
+    async with aclosing(await anew.open()) as tables:
+        source = open_to_read(tmp_path / "data" / "journal.sqlite3", alone=False)
+        mark = await rebuild(source, tables, lambda _what, _frames: None)
         await source.aclose()
     assert mark is not None
     async with running_reading(tmp_path, KILLS) as reading:
-        await wait_until(lambda: look(path) == mark)
+        with trio.fail_after(60):
+            while await target.look() != mark:  # noqa: ASYNC110 - another process's doing
+                await trio.sleep(0.02)
         reading.signal(signal.SIGTERM)
         assert await reading.wait_exit() == 0, reading.text()
-    tables = dump(path)
-    assert tables == dump(tmp_path / "anew.sqlite3")
-    assert [row[3] for row in tables["holds"]] == ["released"] * (_HOLDS * KILLS)
+    found = dump(target)
+    assert found == dump(anew)
+    assert [row[3] for row in found["holds"]] == ["released"] * (_HOLDS * KILLS)

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -178,10 +178,10 @@ class PostgresServer:
         return Database(self, name)
 
 
-async def migrated_database(server: PostgresServer) -> Database:
+async def migrated_database(server: PostgresServer, archivers: Sequence[str] = ()) -> Database:
     """Create a database that a daemon can run on, as a role that may do no more than it must."""
     database = server.create_database()
-    await migrate(database.terms(user=ADMIN), program="test", roles=[DAEMON])
+    await migrate(database.terms(user=ADMIN), program="test", roles=[DAEMON], archivers=archivers)
     return database
 
 

@@ -2,8 +2,8 @@
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,10 @@ from trio.testing import MockClock
 
 from adapters.store.memory import MemoryStore
 from adapters.store.reading import ReadingFile, open_reading
+from engine.domain.events import Event
 from engine.domain.reading import rows as domain_rows
+from engine.domain.reading.reading import Reading
+from engine.domain.reading.rows import Table, Values
 from engine.domain.units import DIRECT
 from engine.ports import Frame
 from ops.reading import catch_up, rebuild
@@ -31,17 +34,33 @@ from tests.properties.test_seller import ITS_PLACE, KITS, LEAVES, MARKETPLACE, P
 RECORDED = sorted(path.stem for path in FOLDER.glob("*.jsonl"))
 
 
-@contextmanager
-def reading_in(folder: str, name: str = "reading.sqlite3") -> Iterator[ReadingFile]:
-    file = open_reading(Path(folder) / name)
-    try:
-        yield file
-    finally:
-        file.close()
+def reading_in(folder: str, name: str = "reading.sqlite3") -> aclosing[ReadingFile]:
+    return aclosing(open_reading(Path(folder) / name))
+
+
+class Far(ReadingFile):
+    """Brings no row that was not foreseen, as a server far away, and then all at once."""
+
+    async def foresee(self, reading: Reading, frames: Sequence[Sequence[Event]]) -> None:
+        asked = reading.asked(frames)
+        while asked:
+            further = set()
+            for each in asked:
+                further |= reading.know(each, list(ReadingFile.load(self, *each)))
+            asked = further
+
+    def load(self, table: Table[Any], key: Values) -> Iterable[Values]:
+        raise AssertionError(f"nobody has foreseen that {table.name} would be asked for {key}")
+
+
+def far_in(folder: str) -> aclosing[ReadingFile]:
+    near = open_reading(Path(folder) / "far.sqlite3")
+    near.__class__ = Far
+    return aclosing(near)
 
 
 async def rebuilt(folder: str, frames: list[Frame]) -> Path:
-    with reading_in(folder, "rebuilt.sqlite3") as file:
+    async with reading_in(folder, "rebuilt.sqlite3") as file:
         await rebuild(MemorySource(frames), file, lambda _what, _frames: None)
         return file.path
 
@@ -49,11 +68,20 @@ async def rebuilt(folder: str, frames: list[Frame]) -> Path:
 async def followed(folder: str, frames: list[Frame], cuts: list[int]) -> Path:
     """Follow a journal that has grown to each of these lengths, each time as a new process."""
     for length in [0, *sorted(cut % (len(frames) + 1) for cut in cuts), len(frames)]:
-        with reading_in(folder) as file:
-            if file.mark() is None:
+        async with reading_in(folder) as file:
+            if await file.mark() is None:
                 await rebuild(MemorySource([]), file, lambda _what, _frames: None)
-            await catch_up(MemorySource(frames[:length]), file, file.mark())
+            await catch_up(MemorySource(frames[:length]), file, await file.mark())
     return Path(folder) / "reading.sqlite3"
+
+
+async def followed_far(folder: str, frames: list[Frame], cuts: list[int]) -> Path:
+    """Follow it as one process that is told all rows it needs ahead, some frames at a time."""
+    async with far_in(folder) as file:
+        mark = await rebuild(MemorySource([]), file, lambda _what, _frames: None)
+        for length in [*sorted(cut % (len(frames) + 1) for cut in cuts), len(frames)]:
+            mark = await catch_up(MemorySource(frames[:length]), file, mark)
+        return file.path
 
 
 def play(history: list[tuple[Any, ...]]) -> list[Frame]:
@@ -65,9 +93,9 @@ def play(history: list[tuple[Any, ...]]) -> list[Frame]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(history=HISTORIES, cuts=st.lists(st.integers(0, 50), max_size=6))
+@given(history=HISTORIES, cuts=st.lists(st.integers(0, 50), max_size=6), known_max=st.sampled_from([0, 50_000]))
 def test_tables_agree_with_the_engine_and_following_makes_what_rebuilding_makes(
-    history: list[tuple[Any, ...]], cuts: list[int]
+    history: list[tuple[Any, ...]], cuts: list[int], known_max: int
 ) -> None:
     """Sums of the ledger are STOCK's figures, open holds are open, demand per day is the engine's."""
     frames = play(history)
@@ -77,6 +105,9 @@ def test_tables_agree_with_the_engine_and_following_makes_what_rebuilding_makes(
             whole = await rebuilt(folder, frames)
             compare(whole, await recover(frames))
             assert dump(await followed(folder, frames, cuts)) == dump(whole)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(domain_rows, "_KNOWN_MAX", known_max)
+                assert dump(await followed_far(folder, frames, cuts)) == dump(whole)
 
     trio.run(check)
 
@@ -107,6 +138,7 @@ def test_tables_agree_with_the_engine_over_bundles_orders_and_committed_holds(
             compare_books(path, engine.books().values())
             compare_demand(path, seller.demand)
             assert dump(await followed(folder, heard, list(range(0, len(heard), 5)))) == dump(path)
+            assert dump(await followed_far(folder, heard, list(range(0, len(heard), 5)))) == dump(path)
 
     trio.run(check, clock=MockClock(autojump_threshold=0))
 
@@ -115,12 +147,13 @@ def test_tables_agree_with_the_engine_over_bundles_orders_and_committed_holds(
 async def test_every_kind_of_event_is_read_from_journals_on_record(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where every row has to be looked up again."""
+    """Also where every row has to be looked up again, one by one or all that are foreseen at once."""
     frames = read_frames(name)
     whole = await rebuilt(str(tmp_path), frames)
     compare(whole, await recover(frames))
     monkeypatch.setattr(domain_rows, "_KNOWN_MAX", 0)
     assert dump(await followed(str(tmp_path), frames, list(range(len(frames))))) == dump(whole)
+    assert dump(await followed_far(str(tmp_path), frames, list(range(len(frames))))) == dump(whole)
 
 
 class Killed(BaseException):
@@ -169,12 +202,12 @@ def test_killed_between_any_two_writes_it_goes_on_to_the_same_tables(
 
     async def live(folder: str, statements: int) -> None:
         Mortal.left = statements
-        with reading_in(folder) as file:
-            mark = file.mark()
+        async with reading_in(folder) as file:
+            mark = await file.mark()
             if mark is None:
                 await rebuild(MemorySource(frames[: len(frames) // 3]), file, lambda _what, _frames: None)
             for length in range(1, len(frames) + 1):
-                await catch_up(MemorySource(frames[:length]), file, file.mark())
+                await catch_up(MemorySource(frames[:length]), file, await file.mark())
 
     async def check() -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from config.loader import CLIENT_SECRETS, NO_SECRETS, ConfigProblems, load, load_settings, without_channel_secrets
+from config.loader import (
+    CLIENT_SECRETS,
+    DAEMON_SECRETS,
+    NO_SECRETS,
+    READING_SECRETS,
+    ConfigProblems,
+    load,
+    load_settings,
+    without_channel_secrets,
+)
 from config.schema import Secret
 
 ENVIRON = {"KEY": "ck_1", "SECRET": "cs_1", "HOOK": "wh_1", "PASSWORD": "open sesame"}
@@ -63,6 +72,25 @@ def test_secrets_that_are_not_needed_are_not_read(tmp_path: Path) -> None:
     assert load_settings(path, environ={}, secrets=CLIENT_SECRETS).accounts[0].id == "shop"
 
 
+def test_the_password_of_the_tables_is_read_by_who_writes_them_and_nobody_else(tmp_path: Path) -> None:
+    path = write(tmp_path, f'{SHOP}[reading.postgres]\nreading_password = "env:READING"\nca_file = "ca.pem"\n')
+    section = load_settings(path, environ={"READING": "open sesame"}, secrets=READING_SECRETS).reading.postgres
+    assert (section.reading_password, section.ca_file) == (Secret("open sesame"), tmp_path / "ca.pem")
+    daemon = load_settings(path, environ=ENVIRON, secrets=DAEMON_SECRETS)
+    assert (daemon.reading.postgres.reading_password, daemon.accounts[0].consumer_key) == (Secret(""), Secret("ck_1"))
+    assert "READING" not in without_channel_secrets(path, {**ENVIRON, "READING": "open sesame"})
+
+
+def test_tables_for_reading_have_a_schema_of_their_own(tmp_path: Path) -> None:
+    same = '[reading]\nkind = "postgres"\npostgres.schema = "lastunit"\n[store]\nkind = "postgres"\n'
+    assert problems_of(tmp_path, same + LOCATIONS) == [
+        "reading.postgres.schema: 'lastunit': is store.postgres.schema: each needs its own"
+    ]
+    load(write(tmp_path, same.replace('"lastunit"', '"tables"') + LOCATIONS), environ=ENVIRON)
+    elsewhere = same.replace("postgres.schema", 'postgres.host = "reports"\npostgres.schema')
+    load(write(tmp_path, elsewhere + LOCATIONS), environ=ENVIRON)
+
+
 def test_five_mistakes_give_five_messages(tmp_path: Path) -> None:
     text = f"""
 [node]
@@ -105,8 +133,8 @@ listen = 8480
         (
             '"ä b" = 1\n' + LOCATIONS,
             (
-                '"ä b": no such option (known: accounts, alerts, gateway, limits, locations, node, offers, scan, '
-                "socket, stock, store)"
+                '"ä b": no such option (known: accounts, alerts, gateway, limits, locations, node, offers, reading, '
+                "scan, snapshots, socket, stock, store)"
             ),
         ),
         (

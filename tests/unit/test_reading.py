@@ -2,8 +2,8 @@
 
 import math
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 from trio.testing import MockClock
 
 from adapters.store import reading_schema
-from adapters.store.reading import Mark, ReadingError, ReadingFile, hint_of, look, open_reading
+from adapters.store.reading import ReadingFile, hint_of, look, open_reading
+from adapters.store.reading_tables import Mark, ReadingError
 from adapters.store.sqlite import open_store
 from config.schema import Location, Node, Settings, Store
 from engine.domain.errors import JournalUnavailable, StoreCorrupt
@@ -29,8 +30,8 @@ from tests.fakes.reading import MemorySource, dump, frames_of, rows
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Iterator[ReadingFile]:
-    with closing(open_reading(tmp_path / "reading.sqlite3")) as opened:
+async def file(tmp_path: Path) -> AsyncIterator[ReadingFile]:
+    async with aclosing(open_reading(tmp_path / "reading.sqlite3")) as opened:
         yield opened
 
 
@@ -60,11 +61,11 @@ async def test_who_reads_sees_the_old_tables_until_the_new_ones_are_whole(file: 
 
 async def test_a_rebuild_that_fails_leaves_the_old_tables(file: ReadingFile) -> None:
     await rebuild(a_journal(), file)
-    before, mark = dump(file.path), file.mark()
+    before, mark = dump(file.path), await file.mark()
     broken = [*a_journal(steps=1), Frame(position=3, written_at=START, payload=b"\xc1")]
     with pytest.raises(StoreCorrupt, match="frame 3 holds what this version cannot read"):
         await rebuild(broken, file)
-    assert (dump(file.path), file.mark()) == (before, mark)
+    assert (dump(file.path), await file.mark()) == (before, mark)
 
 
 async def test_the_daemon_s_metrics_know_how_far_the_tables_are(file: ReadingFile) -> None:
@@ -81,7 +82,7 @@ async def test_the_daemon_s_metrics_know_how_far_the_tables_are(file: ReadingFil
     frames = a_journal()
     await rebuild(frames[:2], file)
     assert watched["reading_position"]() == 2
-    await reading.catch_up(MemorySource(frames), file, file.mark())
+    await reading.catch_up(MemorySource(frames), file, await file.mark())
     assert watched["reading_position"]() == len(frames)
     hint_of(file.path).write_text("?")
     assert math.isnan(watched["reading_position"]())
@@ -122,7 +123,7 @@ async def test_tables_of_another_version_or_journal_are_made_anew(
             frames = frames[:-1]
         case _:
             pass
-    reason = await reading.why_anew(MemorySource(frames), file.mark())
+    reason = await reading.why_anew(MemorySource(frames), await file.mark())
     wanted = {"version": "of this version", "journal": "not the one", "shorter": "has fewer", "same": None}[what]
     assert reason is wanted if wanted is None else wanted in str(reason)
 
@@ -143,14 +144,15 @@ async def test_it_follows_a_journal_as_it_grows(
         return source
 
     monkeypatch.setattr(reading, "open_journal", open_journal)
-    with closing(open_reading(tmp_path / "reading.sqlite3")) as file, structlog.testing.capture_logs() as logs:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(reading.follow, Settings(locations=()), file)
-            for frame in frames:
+    async with aclosing(open_reading(tmp_path / "reading.sqlite3")) as file:
+        with structlog.testing.capture_logs() as logs:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(reading.follow, Settings(locations=()), file)
+                for frame in frames:
+                    await trio.sleep(5)
+                    source.frames.append(frame)
                 await trio.sleep(5)
-                source.frames.append(frame)
-            await trio.sleep(5)
-            nursery.cancel_scope.cancel()
+                nursery.cancel_scope.cancel()
         followed = dump(file.path)
         await rebuild(frames, file)
         assert dump(file.path) == followed

@@ -1,33 +1,49 @@
-"""docs/sql.md names every table and column that there is, and its questions are answered."""
+"""docs/sql.md names every table and column that there is, of either target, and its questions are answered by both."""
 
 import re
-import sqlite3
-from contextlib import closing
+from contextlib import aclosing
 from pathlib import Path
+from typing import Final
 
 import pytest
+import trio
 
-from adapters.store.reading import open_reading
+from adapters.store.reading_postgres_sql import columns_of
 from engine.domain.reading.reading import TABLES
 from ops.reading import rebuild
-from tests.fakes.reading import MemorySource, rows
+from tests.fakes.reading import MemorySource
+from tests.fakes.readingtables import FileTarget, Target, target_of
 from tests.golden.recording import read_frames
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
 QUESTIONS = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
+_COMPUTED: Final = {"unavailable", "atp", "verified_seconds"}
 
 
-async def tables(folder: Path) -> Path:
-    """Tables of a recorded journal in which everything happens."""
-    with closing(open_reading(folder / "reading.sqlite3")) as file:
-        await rebuild(MemorySource(read_frames("journal-imports")), file, lambda _what, _frames: None)
-        return file.path
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Target, Target]:
+    """Tables of a recorded journal in which everything happens, in a file and at a server."""
+    folder = tmp_path_factory.mktemp("reading")
+    file, server = FileTarget(folder / "reading.sqlite3"), target_of("postgres", folder)
+
+    async def make() -> None:
+        for target in (file, server):
+            async with aclosing(await target.open()) as tables:
+                await rebuild(MemorySource(read_frames("journal-imports")), tables, lambda _what, _frames: None)
+
+    trio.run(make)
+    return file, server
 
 
-def columns_of(path: Path) -> dict[str, list[str]]:
-    with closing(sqlite3.connect(path)) as connection:
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type <> 'index'")]
-        return {name: [row[1] for row in connection.execute(f"PRAGMA table_xinfo({name})")] for name in names}
+def columns_by_table(target: Target) -> dict[str, list[str]]:
+    if isinstance(target, FileTarget):
+        names = [name for (name,) in target.rows("SELECT name FROM sqlite_master WHERE type <> 'index'")]
+        return {name: [row[1] for row in target.rows(f"PRAGMA table_xinfo({name})")] for name in names}
+    found: dict[str, list[str]] = {}
+    query = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+    for name, column in target.rows(f"{query} ORDER BY ordinal_position"):
+        found.setdefault(name, []).append(column)
+    return found
 
 
 def documented() -> dict[str, list[str]]:
@@ -40,24 +56,27 @@ def documented() -> dict[str, list[str]]:
     return found
 
 
-async def test_every_table_and_column_is_documented(tmp_path: Path) -> None:
-    there = columns_of(await tables(tmp_path))
-    assert {name: sorted(names) for name, names in documented().items()} == {
-        name: sorted(names) for name, names in there.items()
-    }
+def test_every_table_and_column_is_documented(both: tuple[Target, Target]) -> None:
+    """A reader at the server sees these and no others."""
+    expected = {name: sorted(names) for name, names in documented().items()}
+    for target in both:
+        assert {name: sorted(names) for name, names in columns_by_table(target).items()} == expected
 
 
-async def test_rows_have_the_columns_of_their_tables(tmp_path: Path) -> None:
-    there = columns_of(await tables(tmp_path))
+def test_rows_have_the_columns_of_their_tables(both: tuple[Target, Target]) -> None:
+    file, server = map(columns_by_table, both)
+    assert file == server
     for table in TABLES:
-        assert [name for name in there[table.name] if name not in {"unavailable", "atp"} or table.name == "holds"] == [
-            *table.columns
-        ]
+        there = [name for name in file[table.name] if name not in _COMPUTED or table.name == "holds"]
+        assert there == [*table.columns] == [column.name for column in columns_of(table.name)]
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_every_question_has_an_answer(tmp_path: Path, question: str) -> None:
-    assert rows(await tables(tmp_path), question.replace("2026-11-11 14:03:07", "2100-01-01"))
+def test_every_question_is_answered_by_both_alike(both: tuple[Target, Target], question: str) -> None:
+    question = question.replace("2026-11-11 14:03:07", "2100-01-01")
+    file, server = (target.rows(question) for target in both)
+    assert file
+    assert sorted(file, key=repr) == sorted(server, key=repr)
 
 
 def test_there_are_ten_questions() -> None:

@@ -1,6 +1,6 @@
 """What passed between us and channels, as rows: orders as they tell them, listings, and every number they were sent."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -89,10 +89,11 @@ class Channels:
         self._lines = Rows(ORDER_LINES, load)
         self._listings = Rows(LISTINGS, load)
         self._pushes = Rows(PUSHES, load)
+        self.rows: tuple[Rows[Any], ...] = (self._orders, self._lines, self._listings, self._pushes)
 
     def take(self) -> list[Changes]:
         """Return what changed since the last time."""
-        return [self._orders.take(), self._lines.take(), self._listings.take(), self._pushes.take()]
+        return [rows.take() for rows in self.rows]
 
     def record(self, position: int, event: OrderRecorded) -> None:
         """Keep the newest of an order, in place of all that was known of it."""

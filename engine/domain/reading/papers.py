@@ -1,6 +1,6 @@
 """Purchase orders and transfers as rows, line by line, and what they let expect."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -58,10 +58,11 @@ class Papers:
         """Know none yet."""
         self._purchases = Rows(PURCHASES, load)
         self._transfers = Rows(TRANSFERS, load)
+        self.rows: tuple[Rows[Any], ...] = (self._purchases, self._transfers)
 
     def take(self) -> list[Changes]:
         """Return what changed since the last time."""
-        return [self._purchases.take(), self._transfers.take()]
+        return [rows.take() for rows in self.rows]
 
     def order(self, event: PurchaseOrdered, deltas: Deltas) -> None:
         """Bring a line to its quantity; the number of one that was ended may be given again once that is forgotten."""

@@ -1,7 +1,7 @@
 """Holds and order lines as rows: what was promised, whose it is and where the units lie."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -83,10 +83,11 @@ class Promises:
         self._holds = Rows(HOLDS, load)
         self._allocations = Rows(ALLOCATIONS, load)
         self._incidents = Rows(INCIDENTS, load)
+        self.rows: tuple[Rows[Any], ...] = (self._holds, self._allocations, self._incidents)
 
     def take(self) -> list[Changes]:
         """Return what changed since the last time."""
-        return [self._holds.take(), self._allocations.take(), self._incidents.take()]
+        return [rows.take() for rows in self.rows]
 
     # -- holds
 

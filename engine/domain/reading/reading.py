@@ -4,7 +4,7 @@ Pure but for `Load`, which finds rows of earlier batches. Whoever writes what `t
 from, in one transaction, may be killed between any two and go on: rows depend on rows and events alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, assert_never
 
 from engine.domain.events import (
@@ -32,6 +32,7 @@ from engine.domain.events import (
     OrderRecorded,
     OversellCleared,
     OversellRecorded,
+    PaperForgotten,
     PushPlanned,
     PushSettled,
     PushVerified,
@@ -47,11 +48,12 @@ from engine.domain.events import (
     StockReturned,
     UnitsHeld,
 )
+from engine.domain.reading.asking import asked_by, asked_by_row
 from engine.domain.reading.channels import LISTINGS, ORDER_LINES, ORDERS, PUSHES, Channels
 from engine.domain.reading.movements import enter, said_of
 from engine.domain.reading.papers import PURCHASES, TRANSFERS, Papers
 from engine.domain.reading.promises import ALLOCATIONS, HOLDS, INCIDENTS, Promises
-from engine.domain.reading.rows import Changes, Load, Table, moment
+from engine.domain.reading.rows import Asked, Changes, Load, Table, Values, moment
 from engine.domain.reading.sales import SALES, Sales
 from engine.domain.reading.stock import LEDGER, SKUS, STOCK, STOCKED, Deltas, Shelves
 from engine.domain.stock.book import HoldEnd
@@ -87,6 +89,24 @@ class Reading:
         self._papers = Papers(load)
         self._channels = Channels(load)
         self._sales = Sales(load)
+        keepers = (self._shelves, self._promises, self._papers, self._channels, self._sales)
+        self._keepers: Final = keepers
+        self._rows: Final = {rows.table.name: rows for keeper in keepers for rows in keeper.rows}
+
+    def asked(self, frames: Iterable[Sequence[Event]]) -> set[Asked]:
+        """Return which rows hearing these frames asks `Load` for, and maybe a few more: to be found all at once."""
+        return {(table, key) for table, key in asked_by(frames) if not self._rows[table.name].knows(key)}
+
+    def know(self, asked: Asked, found: Sequence[Values]) -> set[Asked]:
+        """Take in the rows of a key before `hear` asks for them; return what those ask for in turn."""
+        table, key = asked
+        self._rows[table.name].know(key, found)
+        return {
+            (further, its)
+            for values in found
+            for further, its in asked_by_row(table, key, values)
+            if not self._rows[further.name].knows(its)
+        }
 
     def hear(self, position: int, events: Sequence[Event]) -> None:
         """Take in one frame."""
@@ -97,8 +117,7 @@ class Reading:
 
     def take(self) -> list[Changes]:
         """Return what changed since the last time."""
-        keepers = (self._shelves, self._promises, self._papers, self._channels, self._sales)
-        return [each for keeper in keepers for each in keeper.take() if each.put or each.dropped]
+        return [each for keeper in self._keepers for each in keeper.take() if each.put or each.dropped]
 
     def _hear(self, position: int, number: int, event: Event) -> None:
         match event:  # the most frequent kinds first
@@ -125,7 +144,7 @@ class Reading:
                 self._channels.drop(event)
             case _ if isinstance(event, Movement):
                 self._hear_movement(position, number, event)
-            case AccountPaused() | AccountResumed():
+            case AccountPaused() | AccountResumed() | PaperForgotten():
                 pass  # here and below: what neither moves units nor tells a channel a number makes no row
             case _ if isinstance(event, IntakeEvent | LetterEvent | AlertEvent | DeliveryEvent | LawEvent):
                 pass

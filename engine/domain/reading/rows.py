@@ -39,6 +39,8 @@ class Table(NamedTuple, Generic[R]):
         return (*self.key, *self.tail, *self.row.__struct_fields__)
 
 
+Asked = tuple[Table[Any], Values]
+"""A table, and the key of rows in it."""
 Load = Callable[[Table[Any], Values], Iterable[Values]]
 """Finds the rows of a key that may still change: their values behind the key."""
 
@@ -58,7 +60,7 @@ class Rows(Generic[R]):
 
     def __init__(self, table: Table[R], load: Load) -> None:
         """Know none yet."""
-        self._table = table
+        self.table = table
         self._load = load
         self._known: dict[Values, dict[Values, R]] = {}
         self._changed: dict[Values, R | None] = {}
@@ -67,10 +69,18 @@ class Rows(Generic[R]):
         """Return the rows of a key that may still change, by what follows in their primary key. Not to be changed."""
         known = self._known.get(key)
         if known is None:
-            width, build = len(self._table.tail), self._table.row
-            known = {values[:width]: build(*values[width:]) for values in self._load(self._table, key)}
-            self._known[key] = known
+            self.know(key, self._load(self.table, key))
+            known = self._known[key]
         return known
+
+    def knows(self, key: Values) -> bool:
+        """Whether `of` can say without asking."""
+        return key in self._known
+
+    def know(self, key: Values, found: Iterable[Values]) -> None:
+        """Take in what `Load` would have found."""
+        width, build = len(self.table.tail), self.table.row
+        self._known[key] = {values[:width]: build(*values[width:]) for values in found}
 
     def one(self, key: Values) -> R | None:
         """Return the row of a key that is a whole primary key."""
@@ -108,7 +118,7 @@ class Rows(Generic[R]):
         self._changed = {}
         if len(self._known) > _KNOWN_MAX:
             self._known = {}
-        return Changes(self._table, put, dropped)
+        return Changes(self.table, put, dropped)
 
 
 @lru_cache(_MOMENTS)

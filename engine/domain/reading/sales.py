@@ -4,7 +4,7 @@ It counts what that counts, by the same rules; tests hold the two against each o
 its lines, and a merge in that of the lines that it moves: from one frame to the next nothing is remembered but rows.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -45,6 +45,7 @@ class Sales:
     def __init__(self, load: Load) -> None:
         """Know none yet."""
         self._sales = Rows(SALES, load)
+        self.rows: tuple[Rows[Any], ...] = (self._sales,)
         self._told: _Told | None = None
         self._ended: list[tuple[_Key, Sale]] = []
         """Lines that ended though their order did not tell so: they may be on their way to another SKU."""

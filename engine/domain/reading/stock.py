@@ -5,7 +5,7 @@ The arithmetic is that of `engine.domain.stock.booking`, written as differences;
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -150,6 +150,7 @@ class Shelves:
         self.skus = Rows(SKUS, load)
         self.stock = Rows(STOCK, load)
         self._stocked = Rows(STOCKED, load)
+        self.rows: tuple[Rows[Any], ...] = (self.stock, self._stocked, self.skus)
         self._facts: list[Fact] = []
         self._touched: dict[Sku, datetime] = {}
 
@@ -202,7 +203,7 @@ class Shelves:
         """Return what changed since the last time."""
         facts = [msgspec.structs.astuple(fact) for fact in self._facts]
         self._facts = []
-        return [Changes(LEDGER, facts, []), self.stock.take(), self._stocked.take(), self.skus.take()]
+        return [Changes(LEDGER, facts, []), *(rows.take() for rows in self.rows)]
 
     def _add(self, fact: Fact) -> None:
         self._facts.append(fact)
