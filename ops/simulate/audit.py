@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ops.simulate.daemon import Answer
+from ops.simulate.answers import Answer
 from ops.simulate.operators import ask_hold, ask_order
 from ops.simulate.oracle.figures import final_figures, units_shipped
 from ops.simulate.oracle.formula import expected_offer
@@ -57,6 +57,7 @@ class Audit:
                 self._check_stock(sku, figures)
             await self._check_incidents(stock)
             await self._check_offers(stock)
+        await self._check_campaigns()
         await self._check_scan()
         self._check_rest()
         return self.problems
@@ -83,6 +84,9 @@ class Audit:
         for name, figure in expected._asdict().items():
             if told[name] != figure:
                 self._complain(f"{sku}: {name} is {told[name]}, must be {figure}", sku)
+        incoming = self._oracle.purchases.incoming(sku)
+        if told["incoming"] != incoming:
+            self._complain(f"{sku}: incoming is {told['incoming']}, must be {incoming}", sku)
         shelf = self._oracle.shelves[sku]
         for key in shelf.unsettled():
             self._complain(f"{sku}: nobody was told what became of movement {key}", sku, key)
@@ -153,11 +157,20 @@ class Audit:
             shown = self._world.markets[account].wares[listing].shown
             offer = offers.pop((account, listing), None)
             told = None if offer is None else (offer["offer"], offer["state"])
-            if told != (expected, "verified") or shown != expected:
-                text = f"{listing} ({sku}) must be verified at {expected}; the daemon says {told}, it shows {shown}"
+            verified = told is not None and told == (shown, "verified")
+            if not verified or shown is None or not expected.least <= shown <= expected.most:
+                must = f"{expected.least} to {expected.most}" if expected.least < expected.most else expected.most
+                text = f"{listing} ({sku}) must be verified at {must}; the daemon says {told}, it shows {shown}"
                 self._complain(text, listing, sku)
         for account, listing in offers:
             self._complain(f"{listing} of {account} sells nothing of ours, and is offered", listing)
+
+    async def _check_campaigns(self) -> None:
+        """Check that every campaign is known and over: what was set aside belongs to everybody again."""
+        for key in self._world.campaigns:
+            told = await self._ask("CAMPAIGN", "GET", key)
+            if told is not None and (told["phase"] != "over" or told["remainder"] + told["sold"] < told["quota"]):
+                self._complain(f"campaign {key} is to be over: {told}", key)
 
     # -- the daemon itself
 

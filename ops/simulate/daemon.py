@@ -2,23 +2,28 @@
 
 import random
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final
 
-import hiredis
 import trio
 
 from config.schema import Settings
 from engine.domain.errors import JournalError
 from engine.domain.units import AccountId
 from engine.ports import Channel
+from ops.bystander import Unheard, build_bystander
 from ops.clock import SteadyClock
 from ops.node import Node
-from ops.recovery import replay
+from ops.recovery import catch_up, last_instant, recall, replay
+from ops.simulate.album import Album, compare
+from ops.simulate.answers import LOST, Answer, Words, parse_answer
 from ops.simulate.clocks import WorldClock, seconds_of
 from ops.simulate.disk import Disk, Platter
 from ops.simulate.faults import Faults
 from ops.simulate.story import Story
+from ops.snapshots.taking import restore_newest
 from ops.socket.dispatch import Dispatcher
 from ops.socket.plain import PlainHolds
 from ops.socket.session import Replies, Session
@@ -27,42 +32,8 @@ _FOLLOW_SECONDS: Final = 5.0
 """As the daemon does."""
 _PROTOCOL: Final = 3
 
-Words: TypeAlias = Sequence[str]
 
-
-class Answer(NamedTuple):
-    """What a client got for one command."""
-
-    value: Any = None
-    """Maps, lists, texts and numbers as RESP3 has them."""
-    error: str = ""
-    """`CODE text` of a refusal."""
-    lost: bool = False
-    """Nobody knows: there was no daemon, or it died, or the connection broke."""
-
-    @property
-    def code(self) -> str:
-        """First word of the error; empty: none."""
-        return self.error.partition(" ")[0]
-
-    @property
-    def good(self) -> bool:
-        """Whether it was done."""
-        return not self.lost and not self.error
-
-    def __str__(self) -> str:
-        return "lost" if self.lost else self.error or _brief(self.value)
-
-
-LOST: Final = Answer(lost=True)
-
-
-def _brief(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 300 else f"{text[:300]}..."
-
-
-class Deaf:
+class Deaf(Unheard):
     """Telemetry that hears nothing but the end of a commit."""
 
     def __init__(self, committed: Callable[[], None]) -> None:
@@ -72,13 +43,6 @@ class Deaf:
     def frame_committed(self, _events: int, _payload_bytes: int, _seconds: float) -> None:
         """`engine.actors.journal.JournalListener`."""
         self._committed()
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return _ignore
-
-
-def _ignore(*_: object, **__: object) -> None:
-    return None
 
 
 class Connection:
@@ -105,6 +69,8 @@ class Life:
         self.clock: SteadyClock = host.clock.steady()
         self.node: Node | None = None
         self._host = host
+        self._awake = trio.Event()
+        self._awake.set()
         self._scope = trio.CancelScope()
         self._pending: dict[trio.Event, None] = {}
         """Who waits for an answer."""
@@ -126,6 +92,30 @@ class Life:
         self._host.story.tell("daemon", f"life {self.number} is cut off from its clients")
         self._hang_up()
         self.gone.set()
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still: nothing reaches its disk or a marketplace, and nothing comes back."""
+        return not self._awake.is_set()
+
+    def freeze(self) -> None:
+        """Stand still, and be given up for dead."""
+        self._host.story.tell("daemon", f"life {self.number} is frozen")
+        self._awake = trio.Event()
+        self.gone.set()
+
+    def thaw(self) -> None:
+        """Go on where it was, as if nothing had happened."""
+        if self.alive:
+            self._host.story.tell("daemon", f"life {self.number} goes on")
+        self._awake.set()
+
+    async def go_on(self) -> None:
+        """Return when it may go on: never, once it is dead; when it wakes, while it is frozen."""
+        if not self._awake.is_set():
+            await self._awake.wait()
+        if not self.alive:
+            await trio.sleep_forever()
 
     def _die(self) -> None:
         self.alive = False
@@ -155,17 +145,7 @@ class Life:
     async def _serve(self, store: Disk) -> None:
         host = self._host
         await store.claim(f"life {self.number}")
-        node = Node(
-            host.settings,
-            store,
-            clock=self.clock,
-            rng=random.Random(f"{host.seed}/jitter/{self.number}"),  # noqa: S311  # jitter, and the same every time
-            channels=host.channels(self),
-            listener=Deaf(self._committed),
-            version="simulated",
-            metrics_text=lambda: "",
-        )
-        self.clock.never_before(await replay(node, store))
+        node = await self._recover(store)
         self.node = node
         async with trio.open_nursery() as core:
             await core.start(node.run_journal)
@@ -185,12 +165,49 @@ class Life:
             node.journal.close()
         host.story.tell("daemon", f"life {self.number} stopped at frame {node.journal.position}")
 
+    async def _recover(self, store: Disk) -> Node:
+        """Bring a node to where the predecessor was, from a snapshot or from the whole journal; both are the same."""
+        host = self._host
+        use = host.faults.draw(0.7)
+        node = await restore_newest(lambda: self._make(store), store, host.album) if use else self._make(store)
+        restored = node.journal.position
+        await replay(node, store)
+        await recall(node, store)
+        as_of = await last_instant(node, store)
+        self.clock.never_before(as_of)
+        if restored:
+            host.story.tell("daemon", f"life {self.number} starts from the snapshot at frame {restored}")
+            host.counts["snapshot used"] += 1
+            if host.faults.draw(0.2):
+                await self._compare(node, as_of)
+        return node
+
+    async def _compare(self, node: Node, as_of: datetime) -> None:
+        """Replay the whole journal, too: whoever starts from a snapshot knows the same."""
+        whole = build_bystander(self._host.settings, self.clock)
+        await catch_up(whole, self._host.platter.opened(), until=node.journal.position)
+        for name in compare(node, whole, as_of):
+            self._host.broken(f"snapshot and tail know other {name} than the whole journal, at {node.journal.position}")
+
+    def _make(self, store: Disk) -> Node:
+        host = self._host
+        return Node(
+            host.settings,
+            store,
+            clock=self.clock,
+            rng=random.Random(f"{host.seed}/jitter/{self.number}"),  # noqa: S311  # jitter, and the same every time
+            channels=host.channels(self),
+            listener=Deaf(self._committed),
+            version="simulated",
+            metrics_text=lambda: "",
+        )
+
     def _open(self, node: Node, nursery: trio.Nursery) -> None:
         self._dispatcher = Dispatcher(
             node,
             version="simulated",
             password=None,
-            listener=Deaf(lambda: None),
+            listener=Unheard(),
         )
         self._plain = PlainHolds(node)
         self._nursery = nursery
@@ -233,15 +250,15 @@ class Life:
             assert self._nursery is not None, "it is serving"
             self._nursery.start_soon(_walk, waiting, replies, complete)
         await done.wait()
-        return _parse(answer[0]) if answer else LOST
+        return parse_answer(answer[0]) if answer else LOST
 
     def _begin(self, session: Session, command: list[bytes], replies: Replies) -> Awaitable[None] | None:
         assert self.node is not None, "it is serving"
         assert self._plain is not None, "it is serving"
         assert self._dispatcher is not None, "it is serving"
-        granted = self._plain.grant(command, _PROTOCOL)
-        if granted is not None:
-            replies.add_granted(granted, self.node.router.turn)
+        granted, reply = self._plain.grant((command,), _PROTOCOL)
+        if granted:
+            replies.add_granted(reply, self.node.router.turn)
             return None
         return self._dispatcher.begin(session, command, replies.expect(_PROTOCOL))
 
@@ -249,15 +266,6 @@ class Life:
 async def _walk(waiting: Awaitable[None], replies: Replies, complete: Callable[[], None]) -> None:
     await waiting
     replies.then(complete)
-
-
-def _parse(data: bytes) -> Answer:
-    reader = hiredis.Reader(encoding="utf-8", errors="backslashreplace")
-    reader.feed(data)
-    value = reader.gets()
-    if isinstance(value, hiredis.ReplyError):
-        return Answer(error=str(value))
-    return Answer(value=value)
 
 
 def _first(failed: BaseExceptionGroup[Any]) -> BaseException:
@@ -279,9 +287,12 @@ class Host:
         platter: Platter,
         faults: Faults,
         story: Story,
+        counts: Counter[str],
         channels: Callable[[Life], dict[AccountId, tuple[str, Channel]]],
     ) -> None:
         """Start with no daemon. `channels` opens every account for a daemon that starts."""
+        self.counts = counts
+        self.album = Album(random.Random(f"{seed}/album"), faults)  # noqa: S311
         self.seed = seed
         self.settings = settings
         self.clock = clock
@@ -294,7 +305,11 @@ class Host:
         self._all: list[Life] = []
         self.problems: list[str] = []
         """Of the daemon: what it raised."""
-        self._rng = random.Random(f"{seed}/host")  # noqa: S311
+        self.given_up = trio.Event()
+        """Set when there is one: no daemon is started any more."""
+        self.ended = trio.Event()
+        """Set when no daemon runs any more, after `end`."""
+        self.rng = random.Random(f"{seed}/host")  # noqa: S311
         self._connections = 0
         self._ended = False
 
@@ -302,6 +317,7 @@ class Host:
         """Note that the daemon ended as it never should."""
         self.problems.append(problem)
         self.story.tell("daemon", problem.splitlines()[0])
+        self.given_up.set()
 
     async def run(self) -> None:
         """Keep a daemon running until `end`."""
@@ -315,26 +331,15 @@ class Host:
                 if self._ended:
                     break
                 if not life.alive:
-                    await trio.sleep(self._rng.choice((0.2, 1.0, 5.0, 15.0)))
+                    await trio.sleep(self.rng.choice((0.2, 1.0, 5.0, 15.0)))
             for life in self._all:
                 if life is not self.life:
                     life.crash("for good")
+        self.ended.set()
 
-    async def run_crashes(self, mean_seconds: float) -> None:
-        """Kill the daemon at instants that have nothing to do with what it does."""
-        while True:
-            await trio.sleep(self.faults.pause_seconds("crash_any_time", mean_seconds))
-            if self.life is not None and self.life.alive and self.faults.happens("crash_any_time"):
-                self.faults.note("crash_any_time")
-                self.life.crash("just so")
-
-    async def run_takeovers(self, mean_seconds: float) -> None:
-        """Give the daemon up for dead while it runs."""
-        while True:
-            await trio.sleep(self.faults.pause_seconds("takeover", mean_seconds))
-            if self.life is not None and self.life.serving and self.faults.happens("takeover"):
-                self.faults.note("takeover")
-                self.life.cut_off()
+    def bystander(self) -> Node:
+        """Return a daemon that replays and never runs."""
+        return build_bystander(self.settings, self.clock.steady())
 
     def stop(self) -> None:
         """Ask the daemon to stop in order; it is started again."""

@@ -15,18 +15,32 @@ from ops.simulate.faults import Faults
 _SYNC_SECONDS: Final = (0.0005, 0.02)
 _SLOW_SYNC_CHANCE: Final = 0.2
 _STALL_SECONDS: Final = (1.0, 12.0)
+_READ_SECONDS: Final = (0.0, 0.1)
+"""While a successor replays, the one that it took over from may go on."""
 
 
 class Owner(Protocol):
     """The daemon that writes; a daemon that has died writes nothing more."""
+
+    number: int
+    """Which one it is, counted from 1."""
 
     @property
     def alive(self) -> bool:
         """Whether it is."""
         ...
 
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still just now."""
+        ...
+
     def crash(self, why: str) -> None:
         """Kill it, now."""
+        ...
+
+    async def go_on(self) -> None:
+        """Return when it may go on: never, once it is dead; when it wakes, while it is frozen."""
         ...
 
 
@@ -40,14 +54,16 @@ class Platter:
         self.rng = rng
         self.faults = faults
         self.quick = quick
-        self.written: Callable[[Frame], None] = lambda _: None
-        """Called with every frame that is on the disk."""
+        self.written: Callable[[Frame, int], None] = lambda _frame, _life: None
+        """Called with every frame that is on the disk, and the number of the daemon that wrote it."""
+        self.complain: Callable[[str], None] = lambda _: None
         self._stalled_until = 0.0
 
-    def write(self, frame: Frame) -> None:
-        """Put a frame on the disk."""
-        self.frames.append(frame)
-        self.written(frame)
+    def note(self, frame: Frame, life: int, epoch: int) -> None:
+        """Note a frame that is on the disk; whoever wrote it must be the newest owner."""
+        if epoch != len(self.owners):
+            self.complain(f"life {life} wrote frame {frame.position} when {self.owners[-1]} had claimed the store")
+        self.written(frame, life)
 
     def is_stalled(self) -> bool:
         """Whether appends are refused now; now and then that begins here."""
@@ -85,35 +101,37 @@ class Disk(MemoryStore):
     async def append(self, frame: Frame) -> None:
         """Append, unless something happens before, meanwhile or after (`engine.ports.Store.append`)."""
         platter, faults = self._platter, self._platter.faults
-        await self._gone()
+        await self._owner.go_on()
         if platter.is_stalled():
             await trio.lowlevel.checkpoint()
             raise JournalUnavailable("disk full")
         if faults.strikes("crash_before_append", 0.0012):
             self._owner.crash("before it wrote a frame")
-        await self._gone()
+        await self._owner.go_on()
         await self._spin(frame)
         unsure = faults.strikes("store_unsure", 0.0006)
         if not unsure or platter.rng.random() < 0.5:
             await super().append(frame)
-            platter.written(frame)
+            platter.note(frame, self._owner.number, self._epoch)
         if unsure:
             raise AppendUnknown("the disk did not say whether it wrote")
         if faults.strikes("crash_after_append", 0.0012):
             self._owner.crash("after it wrote a frame")
-        await self._gone()
+        await self._owner.go_on()
 
     def append_nowait(self, frame: Frame) -> bool:
         """Append at once on a quick disk (`engine.ports.Store.append_nowait`)."""
         platter = self._platter
-        if not platter.quick or not self._owner.alive or not self._is_ours() or platter.is_stalled():
+        if not platter.quick or not self._owner.alive or self._owner.frozen or platter.is_stalled():
+            return False
+        if not self.is_ours:
             return False
         if platter.faults.strikes("crash_before_append", 0.0012):
             self._owner.crash("before it wrote a frame")
             return False
         if frame.position != len(self.frames) + 1:
             return False
-        platter.write(frame)
+        self._write(frame)
         if platter.faults.strikes("crash_after_append", 0.0012):
             self._owner.crash("after it wrote a frame")
         return True
@@ -122,16 +140,18 @@ class Disk(MemoryStore):
         """Read, some at a time: replay may be cut short (`engine.ports.Store.read`)."""
         if after and self._platter.faults.strikes("crash_in_recovery", 0.08):
             self._owner.crash("in the middle of recovery")
-        await self._gone()
+        await self._owner.go_on()
+        await trio.sleep(self._platter.rng.uniform(*_READ_SECONDS))
         return await super().read(after, min(limit, 100))
 
     async def search(self, after: int, until: int, needles: Sequence[bytes]) -> Found:
         """Look at some frames (`engine.ports.Store.search`)."""
-        await self._gone()
+        await self._owner.go_on()
         return await super().search(after, until, needles)
 
-    def _is_ours(self) -> bool:
-        return self._epoch == len(self.owners)
+    def _write(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        self._platter.note(frame, self._owner.number, self._epoch)
 
     async def _spin(self, frame: Frame) -> None:
         """Take a moment. A frame that a dying daemon has handed over may be written all the same."""
@@ -141,10 +161,6 @@ class Disk(MemoryStore):
         try:
             await trio.sleep(rng.uniform(*_SYNC_SECONDS))
         except trio.Cancelled:
-            if rng.random() < 0.5 and self._is_ours() and frame.position == len(self.frames) + 1:
-                self._platter.write(frame)
+            if rng.random() < 0.5 and self.is_ours and frame.position == len(self.frames) + 1:
+                self._write(frame)
             raise
-
-    async def _gone(self) -> None:
-        if not self._owner.alive:
-            await trio.sleep_forever()

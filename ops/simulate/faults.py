@@ -32,6 +32,10 @@ FAULTS: Final[dict[str, str]] = {
     "crash_in_recovery": "the daemon dies while it replays",
     "crash_any_time": "the daemon dies between any two steps",
     "takeover": "a second daemon takes the store over from one that still runs, cut off from its clients",
+    "frozen": "a daemon stands still until a second one has taken over, then goes on where it was",
+    "standstill": "the machine stands still between any two steps, for up to seconds",
+    "crash_in_snapshot": "the process that writes a snapshot dies before it counts",
+    "snapshot_damaged": "a bit of the newest snapshot flips",
     "clock_steps": "somebody sets the wall clock, by seconds or an hour",
 }
 """Name and meaning."""
@@ -65,6 +69,10 @@ class Faults:
             return False
         self.fired[name] += 1
         return True
+
+    def draw(self, chance: float) -> bool:
+        """Draw whether something happens that is no fault."""
+        return self._rng.random() < chance
 
     def happens(self, name: str) -> bool:
         """Whether a fault is on just now; whoever makes it happen calls `note`."""

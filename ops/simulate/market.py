@@ -31,6 +31,8 @@ class Ware:
     """As typed into the marketplace."""
     shown: int | None
     locked_until: float = 0.0
+    only_falls_locked: bool = False
+    """While it is locked: higher numbers are taken."""
     version: int = 0
     """Of the newest write, where the marketplace compares."""
     basketed: int = 0
@@ -110,7 +112,8 @@ class Market:
     def _judge(self, ware: Ware | None, row: StockWrite) -> Verdict:
         if ware is None:
             return Verdict.REFUSED
-        if ware.locked_until > trio.current_time():
+        takes = ware.only_falls_locked and row.quantity >= (ware.shown or 0)
+        if ware.locked_until > trio.current_time() and not takes:
             return Verdict.LOCKED
         if self._faults.strikes("throttling", 0.01):
             return Verdict.THROTTLED
@@ -163,10 +166,19 @@ class Market:
         ware.shown = shown
         self.edited(ware)
 
-    def lock(self, listing: str, seconds: float) -> None:
-        """Refuse writes of a listing for a while."""
-        self.wares[listing].locked_until = trio.current_time() + seconds
-        self.tell(f"locks it for {seconds:.0f} s", listing)
+    def lock(self, listing: str, seconds: float, *, only_falls: bool = False) -> None:
+        """Refuse writes of a listing for a while, or only those that are lower than what it shows."""
+        ware = self.wares[listing]
+        ware.locked_until, ware.only_falls_locked = trio.current_time() + seconds, only_falls
+        self.tell(f"locks it for {seconds:.0f} s{' against lower numbers' if only_falls else ''}", listing)
+
+    def give_back(self, listing: str, units: int) -> None:
+        """End a lock, and add units that were set aside for a campaign; nobody is told (lesson D18)."""
+        ware = self.wares[listing]
+        ware.locked_until = 0.0
+        if ware.shown is not None:
+            ware.shown += units
+        self.tell(f"adds {units} when the campaign is over, and says nothing", listing)
 
     def heal(self) -> None:
         """End every lock and outage."""

@@ -21,9 +21,10 @@ async def open_shop(world: World) -> None:
             world.oracle.listed(offered.account, offered.listing, offered.sku, offered.pack_units)
     till = world.till("owner")
     await _import(till, "opening", _rows(world))
-    world.book = draw_rules(world.plan, world.rng("rules"))
-    answer = await till.insist(("RULES", "SET", msgspec.json.encode(world.book).decode()))
+    book = draw_rules(world.plan, world.rng("rules"))
+    answer = await till.insist(("RULES", "SET", msgspec.json.encode(book).decode()))
     assert answer.good, answer
+    world.rules_set(book)
 
 
 def _rows(world: World) -> list[Json]:

@@ -66,7 +66,7 @@ class Operator:
     async def _edit_rules(self) -> None:
         book = draw_rules(self._world.plan, self._rng)
         await self._must(("RULES", "SET", msgspec.json.encode(book).decode()))
-        self._world.book = book
+        self._world.rules_set(book)
 
     async def _edit_recipe(self) -> None:
         if not self._world.recipes:

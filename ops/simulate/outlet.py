@@ -1,10 +1,5 @@
-"""A marketplace's API as one daemon uses it: `engine.ports.Channel`, with everything that goes wrong on the way.
+"""A marketplace's API as one daemon uses it: `engine.ports.Channel`, with everything that goes wrong on the way."""
 
-It also watches the daemon's manners: what it may spend, one write of a listing at a time, versions that rise, and no
-rising number before its orders were read (law 7).
-"""
-
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
@@ -12,8 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 import trio
 
-from config.schema import Budget
-from engine.domain.errors import CredentialsRejected, MalformedReply, NotSent, OutcomeUnknown, Throttled
+from engine.domain.errors import ChannelError, CredentialsRejected, MalformedReply, NotSent, OutcomeUnknown, Throttled
 from engine.domain.orders import OrderSnapshot
 from engine.domain.units import AccountId, ListingId, OrderId, Sku
 from engine.ports import (
@@ -29,6 +23,7 @@ from engine.ports import (
 )
 from ops.simulate.daemon import Life
 from ops.simulate.faults import Faults
+from ops.simulate.manners import Manners
 from ops.simulate.market import Market, Ware
 from ops.simulate.orders import read_by
 
@@ -38,94 +33,6 @@ _HINT: Final[msgspec.json.Decoder[WebhookHint]] = msgspec.json.Decoder(WebhookHi
 _LATENCY_FAULT_SECONDS: Final = (1.0, 6.0)
 _SILENCE_SECONDS: Final = (0.1, 30.0)
 """A call whose answer is lost ends with a broken connection, or with the caller's patience."""
-
-
-class Manners:
-    """What the daemons owe one marketplace; breaches are problems."""
-
-    def __init__(self, account: str, budget: Budget, complain: Callable[..., None]) -> None:
-        """Watch one account; `complain(what, *subjects)` hears of breaches."""
-        self.account = account
-        self.complain = complain
-        self._budget = budget
-        self._tokens: dict[int, tuple[float, float]] = {}
-        """By life: tokens left, and when that was."""
-        self._running: Counter[int] = Counter()
-        self._writing: Counter[tuple[int, str]] = Counter()
-        self._versions: dict[str, tuple[int, int]] = {}
-        """By listing: the newest life that wrote it, and its last version."""
-        self._polled: set[int] = set()
-        self._told: dict[tuple[int, str], int | None] = {}
-        self._left: dict[tuple[int, str], tuple[int, float]] = {}
-        """By life and listing: the last version that left, and when."""
-        self._looked: dict[tuple[int, str], float] = {}
-        """When the youngest look began whose answer came."""
-
-    def call_began(self, life: int) -> None:
-        """Check what may be spent: over any t seconds `burst + t x calls_per_second`.
-
-        Writes are paid for before they are put on record, and leave when the disk has them: so many more as may be
-        under way at once can leave together.
-        """
-        now = trio.current_time()
-        left, since = self._tokens.get(life, (float(self._budget.burst), now))
-        left = min(self._budget.burst, left + (now - since) * self._budget.calls_per_second) - 1
-        self._tokens[life] = (left, now)
-        self._running[life] += 1
-        if left < -self._budget.concurrency - 1e-6:
-            self.complain(f"{self.account}: more calls than {self._budget.calls_per_second:g} a second", self.account)
-        if self._running[life] > self._budget.concurrency:
-            self.complain(f"{self.account}: more than {self._budget.concurrency} calls at once", self.account)
-
-    def call_ended(self, life: int) -> None:
-        """Note that a call of a daemon is over for it."""
-        self._running[life] -= 1
-
-    def write_began(self, life: int, rows: Sequence[StockWrite]) -> None:
-        """Check the rows of a write as it leaves."""
-        for row in rows:
-            listing = row.listing_id
-            self._writing[life, listing] += 1
-            self._left[life, listing] = (row.version, trio.current_time())
-            if self._writing[life, listing] > 1:
-                self.complain(f"{listing}: two writes of it are under way at once", listing)
-            newest_life, version = self._versions.get(listing, (0, 0))
-            if life >= newest_life:
-                if row.version <= version:
-                    self.complain(f"{listing}: version {row.version} is sent after version {version}", listing)
-                self._versions[listing] = (life, max(version, row.version))
-            if life not in self._polled and row.quantity > 0:
-                told = self._told.get((life, listing))
-                if told is None or row.quantity >= told:
-                    self.complain(
-                        f"{listing}: {row.quantity} is sent at t={trio.current_time():.3f} before orders were read,"
-                        f" when it was seen to show {told}",
-                        listing,
-                    )
-
-    def write_ended(self, life: int, rows: Sequence[StockWrite]) -> None:
-        """Note that a write is over for the daemon."""
-        for row in rows:
-            self._writing[life, row.listing_id] -= 1
-
-    def shown(self, life: int, listing: str, shown: int | None, began: float) -> None:
-        """Note what a daemon was told that a listing shows, and when it began to ask."""
-        self._told[life, listing] = shown
-        self._looked[life, listing] = max(began, self._looked.get((life, listing), began))
-
-    def verified(self, life: int, listing: str, version: int) -> None:
-        """Check that a daemon that calls a version verified has looked since it left: accepted is not applied."""
-        left, left_at = self._left.get((life, listing), (0, 0.0))
-        looked = self._looked.get((life, listing))
-        if left == version > 0 and (looked is None or looked < left_at):
-            self.complain(f"{listing}: version {version} is called verified, and nobody has looked", listing)
-
-    def polled(self, life: int, *, whole: bool) -> None:
-        """Note the end of a poll of orders."""
-        if whole:
-            self._polled.add(life)
-        else:
-            self._polled.discard(life)
 
 
 class Outlet:
@@ -178,21 +85,24 @@ class Outlet:
 
     async def write_stock(self, rows: Sequence[StockWrite]) -> tuple[RowVerdict, ...]:
         """Write rows; once sent, they land whatever becomes of the daemon."""
-        await self._gone()
+        await self._life.go_on()
         self._manners.write_began(self._life.number, rows)
+        answer: tuple[RowVerdict, ...] | None = None
         try:
-            return await self._call("write_stock", lambda: self._market.write(rows), lands=True)
+            answer = await self._call("write_stock", lambda: self._market.write(rows), lands=True)
         finally:
-            self._manners.write_ended(self._life.number, rows)
+            self._manners.write_ended(self._life.number, rows, answer)
+        return answer
 
     async def read_orders(self, modified_after: datetime, cursor: str | None) -> OrderPage:
         """Read one page of orders."""
-        page: OrderPage | None = None
         try:
             page = await self._call("read_orders", lambda: self._page(modified_after, cursor))
-        finally:
-            if page is None or page.cursor is None:
-                self._manners.polled(self._life.number, whole=page is not None)
+        except ChannelError:  # a daemon that stops and lets go of its call knows what it knew before
+            self._manners.polled(self._life.number, whole=False)
+            raise
+        if page.cursor is None:
+            self._manners.polled(self._life.number, whole=True)
         return page
 
     def _page(self, modified_after: datetime, cursor: str | None) -> OrderPage:
@@ -241,7 +151,7 @@ class Outlet:
 
     async def _call(self, operation: str, serve: Callable[[], T], *, lands: bool = False) -> T:
         """Make a call. `lands`: it may get there though it was given up, or the daemon died."""
-        await self._gone()
+        await self._life.go_on()
         market, rng = self._market, self._market.rng
         market.open_calls += 1
         self._manners.call_began(self._life.number)
@@ -258,6 +168,7 @@ class Outlet:
                 await trio.sleep(rng.uniform(*_SILENCE_SECONDS))
                 raise OutcomeUnknown(self.account, operation, "connection reset")
             await trio.sleep(rng.uniform(*market.temper.latency_seconds))
+            await self._life.go_on()
             return answer
         finally:
             market.open_calls -= 1
@@ -285,11 +196,6 @@ class Outlet:
             if now >= market.storm_until:
                 market.storm_until = now + rng.uniform(0.5, 8.0)
             raise Throttled(self.account, operation, "429", rng.choice((None, 0.5, 2.0)))
-
-    async def _gone(self) -> None:
-        """A daemon that has died asks nothing more."""
-        if not self._life.alive:
-            await trio.sleep_forever()
 
 
 async def _land(serve: Callable[[], object], seconds: float) -> None:

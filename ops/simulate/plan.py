@@ -142,7 +142,7 @@ def draw_plan(seed: int, *, seconds: float, faults: str = "") -> Plan:
     places = {name: _draw_places(name, rng) for name in tempers}
     goods = _draw_goods(rng)
     settings = Settings(
-        node=Node(shards=rng.choice((1, 2, 4))),
+        node=Node(shards=rng.choice((1, 2, 4, 4))),
         socket=Socket(path=None),
         locations=tuple(locations),
         accounts=tuple(_draw_account(temper, places[name], rng) for name, temper in tempers.items()),
@@ -229,7 +229,7 @@ def _draw_listings(tempers: dict[str, Temper], goods: tuple[Good, ...], rng: ran
 
 
 def draw_rules(plan: Plan, rng: random.Random) -> Json:
-    """Draw a book of rules, of the kinds whose sums anybody can do again: nothing that follows measured demand."""
+    """Draw a book of rules. Categories and floors are left out: the one is like an account, the other oversells."""
     book: Json = {"default": _draw_terms(rng)}
     book["accounts"] = {name: _draw_terms(rng) for name in plan.tempers if rng.random() < 0.6}
     for name, terms in book["accounts"].items():
@@ -240,6 +240,9 @@ def draw_rules(plan: Plan, rng: random.Random) -> Json:
             terms["view"] = "real_time"
     stocked = [good.sku for good in plan.goods]
     book["skus"] = {sku: _draw_terms(rng) for sku in rng.sample(stocked, min(3, len(stocked)))}
+    if rng.random() < 0.25:  # of a SKU with stock: one of a bundle is a quota of its components
+        claimed = rng.choice([book["default"], book["skus"].setdefault(plan.goods[0].sku, {})])
+        claimed["quotas"] = {rng.choice(list(plan.tempers)): rng.randint(1, 5)}
     if rng.random() < 0.3:
         book["windows"] = [
             {
@@ -263,6 +266,10 @@ def _draw_terms(rng: random.Random) -> Json:
         terms["buffer"] = rng.randint(0, 2)
     elif draw < 0.4:
         terms["buffer_percent"] = rng.choice((10.0, 33.3, 50.0))
+    elif draw < 0.5:
+        terms["buffer_from"] = rng.choice(("tiers", "computed"))
+    if rng.random() < 0.15:
+        terms["last_units"] = True
     if rng.random() < 0.15:
         terms["count_error"] = 1
     elif rng.random() < 0.1:

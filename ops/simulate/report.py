@@ -10,7 +10,7 @@ from typing import Any, Final
 from ops.simulate.faults import FAULTS
 from ops.simulate.runner import Outcome, simulate
 
-_GROUPS: Final = ("fault", "command", "answer", "event")
+_GROUPS: Final = ("fault", "snapshot", "rule", "command", "answer", "event")
 
 
 def run_seeds(seeds: Sequence[int], *, seconds: float, faults: str, jobs: int) -> Iterator[Outcome]:
@@ -81,7 +81,7 @@ class Coverage:
         return [name for name in FAULTS if self.on[name] and not self.counts[f"fault {name}"]]
 
     def table(self) -> dict[str, dict[str, int]]:
-        """Return counts by group (`fault`, `command`, `answer`, `event`) and name; faults that never fired too."""
+        """Return counts by group (`fault`, `command`, `event` ...) and name; faults that never fired too."""
         groups: dict[str, dict[str, int]] = {group: {} for group in _GROUPS}
         groups["fault"] = {name: self.counts[f"fault {name}"] for name in FAULTS if self.on[name]}
         for key, count in sorted(self.counts.items()):

@@ -1,31 +1,36 @@
 """One run from its seed to its verdict."""
 
 import logging
-import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
 import trio
 from trio.testing import MockClock
 
-from ops.clock import SteadyClock
 from ops.node import Node
-from ops.recovery import replay
+from ops.recovery import catch_up
+from ops.replay.run import Asked, run
+from ops.simulate.album import compare
 from ops.simulate.audit import Audit, repeat_all
+from ops.simulate.campaigns import run_campaigner
 from ops.simulate.crowds import Post, run_crowd, run_weather
-from ops.simulate.daemon import Deaf
+from ops.simulate.mishaps import run_crashes, run_freezes, run_snapshots, run_takeovers
 from ops.simulate.opening import open_shop
 from ops.simulate.operators import Operator, run_auditor, run_clock_setter
 from ops.simulate.oracle.oracle import Problem
+from ops.simulate.partner import Partner
 from ops.simulate.plan import Plan, draw_plan
-from ops.simulate.shoppers import run_shopper
+from ops.simulate.shoppers import run_latecomer, run_shopper
 from ops.simulate.staff import Staff
+from ops.simulate.standstill import Standstill
 from ops.simulate.story import Line
 from ops.simulate.world import World
+from ops.snapshots.taking import restore_newest
 
 _CALM_SECONDS_MAX: Final = 900.0
 """Longer than any wait of the daemon that a test of patience may meet: its listings are read anew every minute."""
@@ -65,7 +70,7 @@ def simulate(seed: int, *, seconds: float = 300.0, faults: str = "") -> tuple[Ou
     watch = _Watch(clock)
     with _scheduled_by(seed), _silent():
         try:
-            return trio.run(_run, plan, watch, clock=clock, instruments=[watch])
+            return trio.run(_run, plan, watch, clock, clock=clock, instruments=[watch])
         except Exception as error:
             error.add_note(f"in the run of seed {seed}: lastunit simulate --seed {seed} --seconds {seconds:g}")
             raise
@@ -118,9 +123,11 @@ def _silent() -> Iterator[None]:
             structlog.configure(**before)
 
 
-async def _run(plan: Plan, watch: _Watch) -> tuple[Outcome, list[Line]]:
+async def _run(plan: Plan, watch: _Watch, clock: MockClock) -> tuple[Outcome, list[Line]]:
     async with trio.open_nursery() as nature:
         world = World(plan, nature)
+        if "standstill" in plan.faults:
+            trio.lowlevel.add_instrument(Standstill(clock, world, world.rng("standstill")))
         problems = [Problem("the run does not end: somebody waits for ever", ())]
         with watch.scope:
             watch.scope.deadline = plan.seconds + 3 * _CALM_SECONDS_MAX
@@ -133,35 +140,55 @@ async def _run(plan: Plan, watch: _Watch) -> tuple[Outcome, list[Line]]:
 
 async def _live(world: World) -> list[Problem]:
     """Live through the run; return what is wrong at its end."""
-    host = world.host
+    host, problems = world.host, list[Problem]()
     async with trio.open_nursery() as machine:
         machine.start_soon(host.run)
+        machine.start_soon(_give_up, world, machine.cancel_scope)
         await open_shop(world)
         async with trio.open_nursery() as trouble:
             _start_trouble(world, trouble)
             async with trio.open_nursery() as people:
                 _start_people(world, people)
                 await trio.sleep(world.plan.seconds)
-                world.story.tell("world", "everything is healed")
-                world.closing.set()
-                world.faults.heal()
-                world.platter.heal()
-                for market in world.markets.values():
-                    market.heal()
+                _heal(world)
             trouble.cancel_scope.cancel()
+        kept = await host.album.take_one(world.host.bystander, world.platter.opened())
+        assert kept, "nothing goes wrong any more"
         problems = await _wait_calm(world)
-        node = None if host.life is None else host.life.node
+        life = host.life
         host.end()
-    if not problems and node is not None:
-        problems += await _compare_with_successor(world, node)
+        await host.ended.wait()
+        if not problems and life is not None and life.node is not None and not host.problems:
+            problems = await _compare_with_successors(world, life.node, life.clock.now())
+        machine.cancel_scope.cancel()
     return problems
+
+
+async def _give_up(world: World, scope: trio.CancelScope) -> None:
+    """End a run whose daemon has ended as it never should: nobody would be answered any more."""
+    await world.host.given_up.wait()
+    scope.cancel()
+
+
+def _heal(world: World) -> None:
+    """End all faults, and let people begin nothing new."""
+    world.story.tell("world", "everything is healed")
+    world.closing.set()
+    world.faults.heal()
+    world.platter.heal()
+    for market in world.markets.values():
+        market.heal()
 
 
 def _start_people(world: World, people: trio.Nursery) -> None:
     for number in range(3):
         people.start_soon(run_shopper, world, number)
+    for number in range(3):
+        people.start_soon(run_latecomer, world, number)
     for number in range(2):
         people.start_soon(Staff(world, number).run)
+    people.start_soon(Partner(world).run)
+    people.start_soon(run_campaigner, world)
     people.start_soon(Operator(world).run)
     people.start_soon(run_auditor, world)
     for market in world.markets.values():
@@ -171,8 +198,10 @@ def _start_people(world: World, people: trio.Nursery) -> None:
 
 def _start_trouble(world: World, trouble: trio.Nursery) -> None:
     world.faults.begin()
-    trouble.start_soon(world.host.run_crashes, 90.0)
-    trouble.start_soon(world.host.run_takeovers, 150.0)
+    trouble.start_soon(run_crashes, world.host, 90.0)
+    trouble.start_soon(run_takeovers, world.host, 150.0)
+    trouble.start_soon(run_snapshots, world.host, 60.0)
+    trouble.start_soon(run_freezes, world.host, 120.0)
     trouble.start_soon(run_clock_setter, world)
     for market in world.markets.values():
         trouble.start_soon(run_weather, world, market)
@@ -197,42 +226,20 @@ async def _wait_calm(world: World) -> list[Problem]:
             wait *= 2  # a look at everything costs as much as minutes of the run
 
 
-async def _compare_with_successor(world: World, node: Node) -> list[Problem]:
-    """Replay the journal into a new daemon: it must know what the old one knew."""
-    successor = Node(
-        world.plan.settings,
-        world.platter.opened(),
-        clock=SteadyClock(system_time=world.clock.wall, monotonic=trio.current_time),
-        rng=random.Random(0),  # noqa: S311  # jitter of what never runs
-        channels=world.closed_channels(),
-        listener=Deaf(lambda: None),
-        version="simulated",
-        metrics_text=lambda: "",
-    )
-    await replay(successor, world.platter.opened())
-    live, replayed = _knowledge(node), _knowledge(successor)
-    return [
-        Problem(f"replay knows other {name} than the daemon that ran", ())
-        for name in live
-        if live[name] != replayed[name]
+async def _compare_with_successors(world: World, node: Node, as_of: datetime) -> list[Problem]:
+    """Replay the journal into new daemons, whole and from a snapshot: they must know what the old one knew."""
+    journal = world.platter.opened()
+    whole = world.host.bystander()
+    await catch_up(whole, journal)
+    partly = await restore_newest(world.host.bystander, journal, world.host.album)
+    await catch_up(partly, journal)
+    proved = await run(world.host.bystander, journal, world.host.album, Asked(verify=True))
+    problems = [] if proved.different == 0 else [Problem(f"replay --verify: {proved.state} {proved.offers}"[:2000], ())]
+    return problems + [
+        Problem(f"{how} knows other {name} than the daemon that ran", ())
+        for how, successor in (("the whole journal", whole), ("a snapshot and the tail", partly))
+        for name in compare(node, successor, as_of)
     ]
-
-
-def _knowledge(node: Node) -> dict[str, Any]:
-    books = {sku: book for shard in node.shards for sku, book in shard.ledger.books.items()}
-    return {
-        "books": books,
-        "orders": node.desk.orders,
-        "holds": node.directory,
-        "documents": node.documents,
-        "recipes": node.recipes,
-        "rules": node.offers.versions.now,
-        "incidents": {sku: len(found) for sku, found in node.incidents.open.items()},
-        "listings": {
-            account.id: sorted((each.listing_id, each.sku, each.version) for each in account.pusher.listings())
-            for account in node.accounts.values()
-        },
-    }
 
 
 def _conclude(world: World, problems: list[Problem]) -> Outcome:

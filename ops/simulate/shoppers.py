@@ -8,8 +8,8 @@ import msgspec
 import trio
 
 from engine.domain.units import DIRECT
+from ops.simulate.answers import Answer
 from ops.simulate.clocks import seconds_of
-from ops.simulate.daemon import Answer
 from ops.simulate.oracle.orders import Claim
 from ops.simulate.orders import MarketLine, MarketOrder
 from ops.simulate.till import AGAIN, Till
@@ -25,6 +25,40 @@ async def run_shopper(world: World, number: int) -> None:
         if world.is_open():
             baskets += 1
             await _shop(world, till, f"h{number}-{baskets}")
+
+
+async def run_latecomer(world: World, number: int) -> None:
+    """Wait for baskets of others to run out, and ask for all that there is then, with something else beside it."""
+    till, baskets = world.till(f"latecomer-{number}"), 0
+    while world.is_open():
+        await trio.sleep(till.rng.expovariate(world.plan.busy / 2))
+        known = world.oracle.soonest_to_expire(world.host.now_seconds, within_seconds=20.0)
+        if known is None or not world.is_open():
+            continue
+        hold, wait = known
+        await trio.sleep(max(0.0, wait - 0.2))
+        skus = dict.fromkeys((*hold.skus, till.rng.choice(world.goods())))
+        stock = {sku: await till.ask(("STOCK", sku), sku, quiet=True) for sku in skus}
+        if not all(answer.good for answer in stock.values()) or hold.expires is None:
+            continue
+        wanted: dict[str, int] = {}
+        for sku, answer in stock.items():
+            there = sum(at["atp"] for at in answer.value["locations"] if at["location"] in world.plan.direct)
+            wanted[sku] = max(1, there + hold.skus[sku]) if sku in hold.skus else 1
+        early = till.rng.choice((0.0, 0.001, 0.005, 0.02))
+        await trio.sleep(max(0.0, hold.expires - world.host.now_seconds - early))
+        baskets += 1
+        await _grab(world, till, f"late-{number}-{baskets}", wanted)
+
+
+async def _grab(world: World, till: Till, hold: str, wanted: Mapping[str, int]) -> None:
+    """Ask once or twice, and let go of it soon."""
+    words = ("HOLD", hold, "4", *(word for sku, units in wanted.items() for word in (sku, str(units))))
+    world.oracle.hold_sent(trio.current_time(), hold, wanted)
+    answer = await till.insist(words, hold, *wanted, tries=2)
+    hear_hold(world, hold, answer)
+    if answer.good and till.rng.random() < 0.5:
+        await _release(world, till, hold, (hold, *wanted))
 
 
 async def _shop(world: World, till: Till, hold: str) -> None:

@@ -9,8 +9,8 @@ import trio
 from ops.simulate.till import Till
 from ops.simulate.world import World
 
-_COUNT_MOST: Final = 100_000
-"""A count may change a figure by anything; only its answer says by what."""
+ANY_CHANGE: Final = 100_000
+"""A count or a snapshot may change a figure by anything; only its answer says by what."""
 _PLACES: Final = ("main", "store", "depot")
 
 
@@ -35,6 +35,7 @@ class Staff:
             self._transfer,
             self._take_back,
             self._show,
+            self._purchase,
         )
         while self._world.is_open():
             await trio.sleep(self._rng.expovariate(self._world.plan.busy / 12))
@@ -83,7 +84,7 @@ class Staff:
         key, counted = self._key(), max(0, there + self._rng.choice((0, 0, 0, -1, 1, 2)))
         words = ("COUNT", key, self._code(sku), place, str(counted), "AT", taken_at.isoformat())
         oracle = self._world.oracle
-        oracle.move_sent(trio.current_time(), key, sku, {place: -_COUNT_MOST}, {place: _COUNT_MOST}, {})
+        oracle.move_sent(trio.current_time(), key, sku, {place: -ANY_CHANGE}, {place: ANY_CHANGE}, {})
         answer = await self._till.insist(words, key, sku)
         change: dict[str, int] | None = None
         if answer.good:
@@ -106,6 +107,27 @@ class Staff:
         if units > lost:
             receive = ("TRANSFER", "RECEIVE", self._key(), transfer, self._code(sku), str(units - lost))
             await self._move(receive, sku, {target: units - lost}, {})
+
+    async def _purchase(self, sku: str, place: str) -> None:
+        """Order from a supplier, think better of it, receive some of it, and end it or leave it open."""
+        papers, goods, number = self._world.oracle.purchases, self._world.goods(), f"po{self._number}-{self._key()}"
+        for _ in range(self._rng.choice((1, 2))):
+            lines = {each: self._rng.randint(1, 9) for each in {sku: None, self._rng.choice(goods): None}}
+            named = [word for each, units in lines.items() for word in (self._code(each), str(units))]
+            answer = await self._till.insist(("PO", "SET", number, place, "LINES", *named), number, *lines)
+            if not answer.good:
+                return
+            papers.ordered(number, lines)
+            await trio.sleep(self._rng.uniform(0, 15))
+        for _ in range(self._rng.choice((0, 1, 1, 2))):
+            units = self._rng.randint(1, 6)
+            words = ("RECEIVE", self._key(), self._code(sku), place, str(units), "PO", number)
+            if await self._move(words, sku, {place: units}, {}):
+                papers.received(number, sku, units)
+        if self._rng.random() < 0.4:
+            answer = await self._till.insist(("PO", self._rng.choice(("CLOSE", "CANCEL")), number), number, sku)
+            if answer.good:
+                papers.ended(number)
 
     async def _take_back(self, sku: str, place: str) -> None:
         """Take units back that were sold long ago, look at them, and decide."""

@@ -6,7 +6,8 @@ from typing import Final
 
 import trio
 
-from ops.simulate.daemon import LOST, Answer, Connection, Host, Words
+from ops.simulate.answers import LOST, Answer, Words
+from ops.simulate.daemon import Connection, Host
 from ops.simulate.story import Story
 
 AGAIN: Final = frozenset({"BUSY", "STALLED", "SHUTTINGDOWN", "MERGED"})
@@ -61,4 +62,4 @@ class Till:
         await trio.sleep(self.rng.uniform(*_PATIENCE_SECONDS))
 
 
-_TWO_WORDS: Final = frozenset({"CHANNEL", "IMPORT", "ITEM", "PO", "RECIPE", "RULES", "TRANSFER"})
+_TWO_WORDS: Final = frozenset({"CAMPAIGN", "CHANNEL", "IMPORT", "ITEM", "PO", "RECIPE", "RULES", "TRANSFER"})

@@ -10,19 +10,21 @@ import trio
 
 from engine.domain.units import AccountId
 from engine.ports import Channel, Frame
-from ops.simulate.clocks import WorldClock
+from ops.simulate.clocks import WorldClock, seconds_of
 from ops.simulate.daemon import Host, Life
 from ops.simulate.disk import Platter
 from ops.simulate.faults import Faults
+from ops.simulate.manners import Manners
 from ops.simulate.market import Market
 from ops.simulate.oracle.oracle import Oracle
 from ops.simulate.oracle.orders import Claim
-from ops.simulate.outlet import Manners, Outlet
+from ops.simulate.outlet import Outlet
 from ops.simulate.plan import Plan
 from ops.simulate.story import Story
 from ops.simulate.till import Till
 
-_FOUND: Final = b"count error: more shipped than on hand"
+_TOLD: Final = (b"count error: more shipped than on hand", b"hold_refused", b"drift_found")
+"""Marks of events that no answer tells of."""
 
 
 class World:
@@ -43,6 +45,8 @@ class World:
         """Rules in force."""
         self.said: dict[tuple[str, ...], str] = {}
         """Commands that are answered the same for ever, and how they were; empty: names of SKUs in it may change."""
+        self.campaigns: list[str] = []
+        """Every one that was set."""
         self.recipes: dict[str, dict[str, int]] = {}
         """In force."""
         self.platter = Platter(self.rng("disk"), self.faults, quick=plan.quick_disk)
@@ -59,9 +63,11 @@ class World:
             )
             for account, temper in plan.tempers.items()
         }
-        self.platter.written = self._written
+        self.platter.written, self.platter.complain = self._written, self.oracle.complain
+        still = bool({"standstill", "frozen"} & set(plan.faults))
         self.manners = {
-            account.id: Manners(account.id, account.budget, self.oracle.complain) for account in plan.settings.accounts
+            account.id: Manners(account.id, account.budget, self.oracle.complain, stands_still=still)
+            for account in plan.settings.accounts
         }
         self.host = Host(
             plan.seed,
@@ -70,6 +76,7 @@ class World:
             platter=self.platter,
             faults=self.faults,
             story=self.story,
+            counts=self.counts,
             channels=self._open_channels,
         )
 
@@ -85,6 +92,13 @@ class World:
         """Return somebody's way to the daemon."""
         return Till(who, self.host, self.story, self.counts, self.rng(who))
 
+    def rules_set(self, book: dict[str, Any]) -> None:
+        """Note the rules that are in force now."""
+        self.book = book
+        for rule in (book["default"], *book["accounts"].values(), *book["skus"].values()):
+            kinds = [str(rule[term]) if term == "buffer_from" else term for term in rule if term != "severity"]
+            self.counts.update(f"rule {kind}" for kind in kinds)
+
     def goods(self) -> list[str]:
         """Return every SKU with stock."""
         return list(self.oracle.shelves)
@@ -93,24 +107,29 @@ class World:
         """Return one of the codes that lead to a SKU."""
         return rng.choice([sku, *(code for code, known in self.oracle.names.items() if known == sku)])
 
-    def closed_channels(self) -> dict[AccountId, tuple[str, Channel]]:
-        """Return channels for a daemon that replays and never runs."""
-        return self._open_channels(Life(self.host, 0))
-
     def _open_channels(self, life: Life) -> dict[AccountId, tuple[str, Channel]]:
         return {
             AccountId(account): (market.temper.name, Outlet(market, life, self.faults, self.manners[account]))
             for account, market in self.markets.items()
         }
 
-    def _written(self, frame: Frame) -> None:
-        """Tell the oracle of units that the daemon found by itself: only the journal says so."""
-        if _FOUND not in frame.payload:
+    def _written(self, frame: Frame, life: int) -> None:
+        """Tell the oracle what only the journal says: units found, when a hold was refused, what is called drift."""
+        payload = frame.payload
+        if not any(mark in payload for mark in _TOLD):
             return
-        for event in msgspec.msgpack.decode(frame.payload):
-            if event["kind"] == "stock_adjusted" and event["key"].startswith("found:"):
-                now = trio.current_time()
-                self.oracle.corrected(now, event["key"], event["sku"], event["location"], event["delta"])
+        now = trio.current_time()
+        for event in msgspec.msgpack.decode(payload):
+            match event:
+                case {"kind": "stock_adjusted", "key": key} if key.startswith("found:"):
+                    self.oracle.corrected(now, key, event["sku"], event["location"], event["delta"])
+                case {"kind": "hold_refused", "hold_id": hold} if event.get("bundle") is None:
+                    decided = seconds_of(event["at"])
+                    self.oracle.refusal_decided(hold, event["sku"], event["atp"], decided)
+                case {"kind": "drift_found", "account": account}:
+                    self.manners[account].drifted(life, event["listing_id"], event["version"])
+                case _:
+                    pass
 
     # -- `ops.simulate.market.Watcher`
 

@@ -4,17 +4,23 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from adapters.store.memory import MemoryStore
 from engine.actors import shard
+from engine.domain.commands import Command
 from engine.domain.events import UnitsHeld
 from engine.domain.stock.book import Book
 from engine.domain.stock.dues import Dues
 from engine.domain.stock.holds import grant_plain
+from engine.domain.stock.ledger import Handled, Ledger, handle
+from engine.domain.units import Sku
 from ops.cli.main import main
 from ops.simulate.report import Coverage, run_seeds
 from ops.simulate.runner import simulate
@@ -22,6 +28,8 @@ from ops.simulate.runner import simulate
 pytestmark = pytest.mark.slow
 
 SECONDS = 80.0
+LATE_SEED = 4
+TWO_OWNERS_SEED = 2
 
 
 @pytest.mark.parametrize("seed", [11, 12, 13])
@@ -62,12 +70,32 @@ def test_a_unit_granted_too_many_is_found_and_told(monkeypatch: pytest.MonkeyPat
         return held
 
     monkeypatch.setattr(shard, "grant_plain", generous)
-    result = CliRunner().invoke(main, ["simulate", "--seed", "5", "--seconds", "60", "--faults", "answer_lost"])
+    result = CliRunner().invoke(main, ["simulate", "--seed", "4", "--seconds", "60", "--faults", "answer_lost"])
     assert result.exit_code == 1
     assert "can have been there" in result.output
     assert "faults: answer_lost" in result.output
     assert "again: lastunit simulate --seed " in result.output
     assert "never came about" not in result.output
+
+
+def test_a_hold_that_ran_out_unnoticed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lessons B10, B11: a decision over several shards that does not look again what has run out meanwhile."""
+
+    def hasty(owner: Callable[[Sku], Ledger], command: Command, skus: Iterable[Sku], now: datetime) -> Handled:
+        with monkeypatch.context() as patched:
+            patched.setattr(Ledger, "is_due", lambda _ledger, _now: False)
+            return handle(owner, command, skus, now)
+
+    monkeypatch.setattr(shard, "handle", hasty)
+    outcome, _ = simulate(LATE_SEED, seconds=SECONDS, faults="standstill")
+    assert "was refused because only" in outcome.problems[0]
+
+
+def test_a_successor_that_is_not_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lesson H4: a store that lets an owner write that was frozen, or given up for dead, beside its successor."""
+    monkeypatch.setattr(MemoryStore, "is_ours", property(lambda store: store._epoch > 0))
+    outcome, _ = simulate(TWO_OWNERS_SEED, seconds=SECONDS, faults="frozen,takeover")
+    assert "had claimed the store" in outcome.problems[0]
 
 
 def test_a_daemon_that_spins_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +119,7 @@ def test_a_fault_that_never_comes_about_is_named() -> None:
 def test_the_story_is_told_line_by_line() -> None:
     result = CliRunner().invoke(main, ["simulate", "--seed", "2", "--seconds", "10", "--faults", "none", "--story"])
     assert result.exit_code == 0
-    assert "t=0.000 daemon: life 1 is ready at frame 0" in result.output
+    assert "daemon: life 1 is ready at frame 0" in result.output
     assert "world: everything is healed" in result.output
 
 

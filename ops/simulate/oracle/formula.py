@@ -2,16 +2,26 @@
 
 `offer = clamp(floor(share x ATP over the account's locations) - buffer - count error, floor, cap)`, in packs; the most
 particular rule that sets a term decides: SKU, then account, then default.
+
+What follows from measured demand and from what others have shown and sold, nobody outside can do again: computed and
+tiered buffers, last units and quotas leave a least and a most.
 """
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 Rule = Mapping[str, Any]
 Atp = Callable[[str, str], int]
 """Of a SKU with stock at a location."""
+
+
+class Bounds(NamedTuple):
+    """What a listing may show."""
+
+    least: int
+    most: int
 
 
 def expected_offer(
@@ -25,8 +35,8 @@ def expected_offer(
     together: bool,
     atp: Atp,
     now: str,
-) -> int:
-    """Return the number.
+) -> Bounds:
+    """Return the number: least and most are the same where nothing is measured.
 
     Args:
         book: the rules in force.
@@ -48,19 +58,26 @@ def expected_offer(
     if view == "regional":
         region = next(rule for rule in rules if rule.get("view") is not None)["locations"]
         places = [place for place in places if place in region]
+    fenced = {leaf: _fenced(book, account, leaf) for leaf in made_of}
     there = _available(made_of, places, atp, together=together)
-    share = _exact(term("share", 1.0))
-    shared = there if there <= 0 else math.floor(there * share)
-    withheld = 0 if view == "real_time" else _part(rules, "buffer", shared)
-    if view != "real_time":
-        withheld = max(withheld, _window(book, account, shared, term("severity", 0.5), now))
-    withheld += _part(rules, "count_error", shared)
-    packs = (shared - withheld) // pack_units
-    if packs < term("zero_below", 0):
-        packs = 0
+    at_least = there
+    if any(fenced.values()):
+        sums = [(sum(atp(leaf, place) for place in places) - fenced[leaf]) // units for leaf, units in made_of.items()]
+        at_least = min(0, *sums) if together else min(sums)
     cap = term("cap", None)
-    shown = max(packs, 0)
-    return shown if cap is None else min(shown, cap)
+
+    def show(left: int, *, careful: bool) -> int:
+        shared = left if left <= 0 else math.floor(left * _exact(term("share", 1.0)))
+        withheld = 0
+        if view != "real_time" and (careful or not term("last_units", otherwise=False)):
+            withheld = _buffer(rules, shared, careful=careful)
+            withheld = max(withheld, _window(book, account, shared, term("severity", 0.5), now))
+        packs = (shared - withheld - _part(rules, "count_error", shared)) // pack_units
+        if packs < term("zero_below", 0):
+            packs = 0
+        return max(packs, 0) if cap is None else min(max(packs, 0), cap)
+
+    return Bounds(show(at_least, careful=True), show(there, careful=False))
 
 
 def _layers(book: Mapping[str, Any], account: str, sku: str) -> Iterator[Rule]:
@@ -75,6 +92,23 @@ def _available(made_of: Mapping[str, int], places: Sequence[str], atp: Atp, *, t
         at_places = [max(0, min(atp(sku, place) // units for sku, units in made_of.items())) for place in places]
         most = min(most, sum(at_places))
     return most
+
+
+def _buffer(rules: Sequence[Rule], shared: int, *, careful: bool) -> int:
+    """Return what the first rule that says anything withholds; where it is measured, all or nothing."""
+    for rule in rules:
+        if rule.get("buffer_from") is not None:
+            return max(0, shared) if careful else 0
+        if rule.get("buffer") is not None or rule.get("buffer_percent") is not None:
+            break
+    return _part(rules, "buffer", shared)
+
+
+def _fenced(book: Mapping[str, Any], account: str, sku: str) -> int:
+    """Return the most units of a SKU with stock that quotas keep for others, whatever those have sold of them."""
+    own = book.get("skus", {}).get(sku, {}).get("quotas")
+    quotas = own if own is not None else book.get("default", {}).get("quotas", {})
+    return sum(units for other, units in quotas.items() if other != account)
 
 
 def _part(rules: Sequence[Rule], name: str, shared: int) -> int:

@@ -36,6 +36,13 @@ class HoldCase:
             return False
         return self.state == "committed" or self.expires is None or self.expires > daemon_seconds
 
+    def is_over_for_sure(self, since: float, daemon_seconds: float) -> bool:
+        """Whether its units were free from an instant of the world on, at this instant of the daemon at the latest."""
+        if self.state == "refused" or (self.ended_at is not None and self.ended_at <= since):
+            return True
+        run_out = self.expires is not None and self.expires <= daemon_seconds
+        return run_out and not self.commit_sent
+
     @property
     def skus(self) -> dict[str, int]:
         """Units by SKU with stock."""

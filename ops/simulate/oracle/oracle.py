@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from ops.simulate.oracle.holds import HoldCase
 from ops.simulate.oracle.orders import Claim, OrderCase, OrderState, Weights
+from ops.simulate.oracle.purchases import Purchases
 from ops.simulate.oracle.shelves import Shelf, Units
 
 _PROMISED: Final = 0
@@ -48,6 +49,7 @@ class Oracle:
         self.recipes: dict[str, list[Mapping[str, int]]] = {}
         """Every recipe that a bundle has, or may have, had; the newest last."""
         self.together: dict[str, bool] = {}
+        self.purchases = Purchases()
         self.names: dict[str, str] = {}
         """Codes that lead to a SKU by another name."""
         self.places = {**places, "direct": tuple(direct)}
@@ -78,6 +80,12 @@ class Oracle:
         """Hear that a bundle is, or is to be, made of these."""
         self.recipes.setdefault(sku, []).append(recipe)
         self.together[sku] = together
+        for case in self.orders.values():  # those that the daemon has not heard of take it
+            if any(
+                self.listings.get((case.account, claim.listing), ("", 1))[0] == sku for claim in case.states[-1].claims
+            ):
+                for part in recipe:
+                    self._orders_by_sku[part][case.account, case.order] = case
 
     def listed(self, account: str, listing: str, sku: str, pack_units: int) -> None:
         """Hear what a listing sells."""
@@ -94,11 +102,11 @@ class Oracle:
 
     def move_sent(self, at: float, key: str, sku: str, low: Units, high: Units, aside: Units) -> None:
         """Hear that a movement is asked for (`Shelf.sent`)."""
-        self.shelves[sku].sent(at, key, low, high, aside)
+        self.shelves[self.sku(sku)].sent(at, key, low, high, aside)
 
     def move_answered(self, at: float, key: str, sku: str, change: Units | None) -> None:
         """Hear that it happened, with what it changed on hand by; None: it never happens."""
-        shelf = self.shelves[sku]
+        shelf = self.shelves[self.sku(sku)]
         move = shelf.moves[key]
         if change is None:
             if move.state == "done":
@@ -114,7 +122,7 @@ class Oracle:
 
     def corrected(self, at: float, key: str, sku: str, place: str, units: int) -> None:
         """Hear that the daemon has found units, because more left than it knew of."""
-        self.shelves[sku].corrected(at, key, place, units)
+        self.shelves[self.sku(sku)].corrected(at, key, place, units)
 
     # -- holds
 
@@ -186,6 +194,47 @@ class Oracle:
         if case.state not in {"unknown", "refused"}:
             self.complain(f"hold {hold} was granted and is refused now: {code}", hold, *case.skus)
         case.state, case.refusal = "refused", code
+
+    def refusal_decided(self, hold: str, sku: str, atp: int, daemon_seconds: float) -> None:
+        """Hear what a hold was refused for, and when by the daemon's clock: there was no more of a SKU than `atp`.
+
+        What others had held until that instant was free at it, whoever had noticed (lessons B10, B11).
+        """
+        case = self.holds[hold]
+        since, sku = case.sent_at, self.sku(sku)
+        least = self.shelves[sku].least_sellable(since)
+        for other, units in self._holds_of(sku):
+            if other is not case and not other.is_over_for_sure(since, daemon_seconds):
+                least -= units
+        if least <= atp:
+            return  # the sums over orders are the dear ones
+        least -= sum(
+            other.most_known(sku, self._weights(other.account))
+            for other in self._orders_by_sku[sku].values()
+            if set(self.places[other.account]) & set(self._direct)
+        )
+        if least > atp:
+            text = f"hold {hold} was refused because only {atp} of {sku} were there; there were {least} at least"
+            self.complain(text, hold, sku)
+
+    def next_expiry(self, daemon_seconds: float) -> float | None:
+        """Return in how many seconds the next hold runs out that was granted; None: none does."""
+        known = self.soonest_to_expire(daemon_seconds, within_seconds=1e9)
+        return None if known is None else known[1]
+
+    def soonest_to_expire(self, daemon_seconds: float, *, within_seconds: float) -> tuple[HoldCase, float] | None:
+        """Return the granted hold that runs out next, if soon, and in how many seconds."""
+        left = [
+            (case.expires - daemon_seconds, number, case)
+            for number, case in enumerate(self.holds.values())
+            if case.state == "granted"
+            and case.expires is not None
+            and 0 < case.expires - daemon_seconds <= within_seconds
+        ]
+        if not left:
+            return None
+        seconds, _, case = min(left)
+        return case, seconds
 
     def commit_sent(self, hold: str, order: str) -> None:
         """Hear that a commit is asked for; `order` empty: into none."""

@@ -68,6 +68,12 @@ class OrderCase:
             return 0
         return min(self.units(state, sku, weights, most=False) for state in self.states[self.seen :])
 
+    def most_known(self, sku: str, weights: Weights) -> int:
+        """Return the most units that the daemon may count: it knows some state, not older than what it has told."""
+        return max(
+            (self.units(state, sku, weights, most=True) for state in self.states[max(0, self.seen) :]), default=0
+        )
+
     def rises(self, sku: str, weights: Weights) -> Iterator[tuple[float, int]]:
         """Yield when, and by how much, the most units rose that the daemon may have counted."""
         most = 0

@@ -35,7 +35,7 @@ class Shelf:
         Args:
             sku: what it is.
             direct: where the storefront sells from.
-            pools: locations that make good what another one of them is short of.
+            pools: locations that make good what another one of them is short of; the storefront's own first.
             safety: units kept back by location.
         """
         self.sku = sku
@@ -111,6 +111,12 @@ class Shelf:
         """Return the most units that the storefront can have had at any instant from then on."""
         start = bisect_right(self.past, since, key=lambda entry: entry[0]) - 1
         return max(most for _, most, _ in self.past[max(0, start) :])
+
+    def least_sellable(self, since: float) -> int:
+        """Return the least units that the storefront can have had at any instant from then on."""
+        start = bisect_right(self.past, since, key=lambda entry: entry[0]) - 1
+        kept_back = sum(self.safety.get(place, 0) for place in self._direct)
+        return min(least[0] for _, _, least in self.past[max(0, start) :]) - kept_back
 
     def unsettled(self) -> list[str]:
         """Return the keys of movements of which nobody knows whether they happened."""

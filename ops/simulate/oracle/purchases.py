@@ -1,0 +1,44 @@
+"""Purchase orders: what is expected of each SKU, as those who order and receive have it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Purchase:
+    """One purchase order."""
+
+    ordered: Mapping[str, int] = field(default_factory=dict)
+    """By SKU, as of its newest amendment."""
+    received: dict[str, int] = field(default_factory=dict)
+    ended: bool = False
+    """Closed or cancelled: nothing more is expected."""
+
+    def expected(self, sku: str) -> int:
+        """Return the units of a SKU that are still to come."""
+        return 0 if self.ended else max(0, self.ordered.get(sku, 0) - self.received.get(sku, 0))
+
+
+class Purchases:
+    """All of a run. What is not answered yet nobody asks of, so there is no least and most."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.orders: dict[str, Purchase] = {}
+
+    def ordered(self, number: str, lines: Mapping[str, int]) -> None:
+        """Hear that an order was placed, or amended, and how its lines stand now."""
+        self.orders.setdefault(number, Purchase()).ordered = dict(lines)
+
+    def received(self, number: str, sku: str, units: int) -> None:
+        """Hear that units of it have come."""
+        received = self.orders[number].received
+        received[sku] = received.get(sku, 0) + units
+
+    def ended(self, number: str) -> None:
+        """Hear that it was closed or cancelled."""
+        self.orders[number].ended = True
+
+    def incoming(self, sku: str) -> int:
+        """Return the units of a SKU that are expected."""
+        return sum(order.expected(sku) for order in self.orders.values())
