@@ -15,7 +15,7 @@ import structlog
 
 from config.schema import Node
 
-Process = Literal["daemon", "gateway", "reading"]
+Process = Literal["daemon", "gateway", "reading", "replay", "snapshot"]
 
 MASK: Final = "***"
 _SECRET_KEYS: Final = frozenset({"authorization", "consumer_key", "cookie", "password", "secret", "token"})

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine.actors.mailbox import Mailbox
+from engine.domain.events import OrdersCaughtUp
 from ops.gateway.client import Address, DaemonClient
 from ops.gateway.telemetry import Telemetry as GatewayTelemetry
 from ops.node import Node
@@ -97,7 +98,7 @@ async def scrape_daemon() -> str:
     async def use(node: Node) -> None:
         nonlocal text
         telemetry.watch_node(node)
-        node.accounts[SHOP].intake.through_at = NOW
+        node.accounts[SHOP].intake.apply(OrdersCaughtUp(at=NOW, account=SHOP, through_at=NOW))
         text = telemetry.exposition()
 
     await run_with_node(telemetry, use)

@@ -23,6 +23,7 @@ from engine.domain.commands import (
     OpenStock,
     ReleaseHold,
 )
+from engine.domain.events import OrdersCaughtUp
 from engine.domain.units import HoldId, LocationId
 from ops.node import Node
 from ops.telemetry.families import Buckets, Spread
@@ -94,7 +95,7 @@ async def test_a_nodes_figures_follow_its_decisions(
             )
         telemetry.watch_node(node)  # two holds were there before
         await node.router.ask(ReleaseHold(hold_id=HoldId("h0")))
-        node.accounts[SHOP].intake.through_at = NOW
+        node.accounts[SHOP].intake.apply(OrdersCaughtUp(at=NOW, account=SHOP, through_at=NOW))
         samples = samples_of(telemetry)
         assert samples[named("skus")] == 1
         assert samples[named("holds_open")] == len(node.router.ledger_of(SKU).books[SKU].holds) == 1

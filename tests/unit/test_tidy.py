@@ -30,7 +30,8 @@ MAY_USE_ASYNCIO: Final = ("adapters.store.bridge", "ops.gateway", "ops.emulator"
 """The others run on trio."""
 
 SQLITE_MODULES: Final = tuple(
-    f"adapters.store.{name}" for name in ("sqlite", "sqlite_file", "sqlite_reader", "checkpoints", "reading")
+    f"adapters.store.{name}"
+    for name in ("sqlite", "sqlite_archive", "sqlite_file", "sqlite_reader", "checkpoints", "reading", "trimming")
 )
 
 LINES_MAX: Final = 400
