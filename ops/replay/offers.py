@@ -197,7 +197,6 @@ class OfferProof:
         if position > self._node.journal.position:
             self._due.setdefault(position, []).append(plan)
             return
-        self._turn_pace(plan.event.at)
         found = self._compute(plan)
         is_proved = isinstance(found, Moment)
         if not is_proved and position < plan.position:
@@ -244,12 +243,6 @@ class OfferProof:
                     replayed=parting.replayed,
                 )
             )
-
-    def _turn_pace(self, at: datetime) -> None:
-        """Do what a live daemon's pacer does: let sales of an hour ago be forgotten."""
-        pace = self._node.offers.pace
-        while (due_at := pace.next_turn_at()) is not None and due_at <= at:
-            pace.turns(due_at)
 
     def _compute(self, plan: _Plan) -> Moment | Parting | str:
         """Return what gives all that was recorded; else where the two part, or why nobody can tell."""

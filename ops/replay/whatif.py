@@ -184,7 +184,6 @@ class Trial:
     def _sold(self, sales: "_Sales", sku: Sku, account: AccountId, units: int, at: datetime) -> None:
         sales.sold(sku, account, units)
         self._pace.sold(sku, account, units, at)
-        self._pace.turns(at)
 
     def _lag_of(self, account: AccountId) -> float | None:
         return self._lags.get(account) if self._moment is None else self._moment.lag_seconds

@@ -56,6 +56,8 @@ class Writing:
         self.frames: list[Frame] = []
         self.node = build_bystander(SETTINGS, SteadyClock())
         self.keys = 0
+        self.idle_seconds = 0
+        """How long nothing was written, in all."""
         for sku in (A, B):
             self.write(SkuAdded(at=self.now, sku=sku))
             self.receive(sku, 100)
@@ -63,7 +65,7 @@ class Writing:
 
     @property
     def now(self) -> datetime:
-        return START + timedelta(seconds=len(self.frames))
+        return START + timedelta(seconds=len(self.frames) + self.idle_seconds)
 
     def write(self, *events: Event) -> int:
         """Append a frame; return its position."""

@@ -71,6 +71,21 @@ def test_only_a_plain_hold_that_leaves_plenty_may_be_told_late(journal: Writing,
     assert (found.proved, found.different) == ((1, 0) if proved else (0, 1))
 
 
+def test_a_pace_that_one_push_found_forgotten_counts_for_one_that_was_planned_before(journal: Writing) -> None:
+    """Frames of two accounts may land the other way round: what counts is the instant that a push names."""
+    journal.set_rules(buffer_from="computed")
+    for units in (1, 2, 3):
+        journal.sell_elsewhere(units)
+    journal.idle_seconds = 3598
+    rushed = journal.plan(lag_seconds=3600.0)
+    journal.idle_seconds += 2
+    calm = journal.plan(lag_seconds=3600.0)
+    assert rushed.quantity < calm.quantity
+    journal.write(calm)
+    journal.write(rushed)
+    run(journal, proved=2)
+
+
 def test_proves_a_buffer_by_the_lag_that_was_recorded_and_not_without_it(journal: Writing) -> None:
     journal.set_rules(buffer_from="computed")
     journal.sell_elsewhere(30)
