@@ -26,6 +26,7 @@ from ops.cli.storework import run_on_store, show_progress, store_settings
 from ops.snapshots.taking import frames_not_needed_through, open_snapshots
 from ops.storetool import Progress, StoreRefused
 
+_NONE_MADE: Final = "; nothing more may go: what a snapshot does not reach, the last hour and the last 1000 frames stay"
 _SEGMENTS: Final = (
     Column("first", "first", right=True),
     Column("last", "last", right=True),
@@ -106,7 +107,7 @@ def _tell(invocation: Invocation, done: Archived) -> None:
     for segment in done.made:
         click.echo(f"{segment.file}: frames {segment.first} to {segment.last}, {segment.file_bytes} bytes, read back")
     through = f"frames up to {done.through} are put away" if done.through else "no frame is put away"
-    click.echo(f"{done.place}: {through}{'' if done.made else '; there was nothing to do'}")
+    click.echo(f"{done.place}: {through}{'' if done.made else _NONE_MADE}")
 
 
 def _print_segments(invocation: Invocation, pieces: list[Piece]) -> None:

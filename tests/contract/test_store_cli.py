@@ -301,7 +301,7 @@ def test_old_frames_are_put_away_and_everything_is_read_as_before(store: Store, 
     two = store("archive", "--keep-days", "0", kind="sqlite")
     assert "journal-000000000101-000000000300.gz: frames 101 to 300" in two.output
     assert f"{path}: frames up to 300 are put away" in two.output
-    assert "there was nothing to do" in store("archive", kind="sqlite").output
+    assert "nothing more may go" in store("archive", kind="sqlite").output
     assert " bytes given back" in store("archive", "--shrink", kind="sqlite").output
 
     found = json.loads(store("info", "--json", kind="sqlite").output)
