@@ -169,7 +169,6 @@ async def _serve(
         if isinstance(store, PostgresStore):
             await keeping.start(store.keep)
         await catch_up(node, store)  # what another owner had written until our claim
-        await recall(node, store)
         clock.never_before(await last_instant(node, store))
         _check_locations(node)
         _watch(telemetry, node, store)
@@ -213,8 +212,12 @@ async def _become_owner(
     node = await restore_newest(make_node, store, snapshots) if snapshots is not None else make_node()
     if standby:
         gc.enable()  # it may follow for months
-        return node if await _stand_by(node, store, owner) else None
+        if not await _stand_by(node, store, owner):
+            return None
+        await recall(node, store)
+        return node
     await replay(node, store)
+    await recall(node, store)
     log.info("store.claimed", epoch=await store.claim(owner))
     return node
 
