@@ -220,7 +220,7 @@ def describe(report: Report) -> str:
         lines.append(
             f"holds on one SKU at 64x16: {statistics.median(cost.alone):.0f}/s alone,"
             f" {statistics.median(cost.beside):.0f}/s while {cost.made} snapshots were made:"
-            f" {cost.lost:.1%} less, must be under {COST_MUST:.0%}: {verdict};"
+            f" {abs(cost.lost):.1%} {'less' if cost.lost >= 0 else 'more'}, must be under {COST_MUST:.0%} less: {verdict};"
             f" {cost.cpu_us_alone:.1f} and {cost.cpu_us_beside:.1f} us of the daemon's processor per hold"
         )
     return "\n".join(lines)
