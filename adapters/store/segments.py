@@ -151,31 +151,25 @@ class _Cursor:
         self._reader = reader
 
     def read(self, after: int, limit: int) -> tuple[Frame, ...]:
-        frames = self._next(after, min(limit, self.segment.last - after))
+        frames = self._reader.read_now(after, min(limit, self.segment.last - after))
+        if not frames:
+            raise self._too_short()
         self._moved(frames[-1].position)
         return frames
 
     def search(self, after: int, until: int, needles: Sequence[bytes]) -> Found:
         until = min(until, self.segment.last, after + _SEARCHED_MAX)
-        kept: list[Frame] = []
-        kept_bytes = 0
-        while after < until and kept_bytes < _FOUND_BYTES_MAX:
-            (frame,) = self._next(after, 1)
-            after = frame.position
-            if not needles or any(needle in frame.payload for needle in needles):
-                kept.append(frame)
-                kept_bytes += len(frame.payload)
-        self._moved(after)
-        return Found(frames=tuple(kept), through=after)
+        found = self._reader.search_now(after, until, needles, bytes_max=_FOUND_BYTES_MAX)
+        if found.through == after:
+            raise self._too_short()
+        self._moved(found.through)
+        return found
 
     def close(self) -> None:
         self._reader.close()
 
-    def _next(self, after: int, limit: int) -> tuple[Frame, ...]:
-        frames = self._reader.read_now(after, limit)
-        if not frames:
-            raise StoreCorrupt(f"{self._reader.place} ends before frame {self.segment.last}, its last one")
-        return frames
+    def _too_short(self) -> StoreCorrupt:
+        return StoreCorrupt(f"{self._reader.place} ends before frame {self.segment.last}, its last one")
 
     def _moved(self, position: int) -> None:
         self.position = position

@@ -10,6 +10,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.store import archive
 from adapters.store.archive import ArchiveReader, ArchiveWriter
 from engine.domain.errors import JournalUnavailable, StoreCorrupt
 from engine.ports import Frame
@@ -32,7 +33,9 @@ def write(path: Path, written: Sequence[Frame], *, after: int = 0) -> Path:
     return path
 
 
-def read(path: Path, *, after: int = 0, limit: int = 2) -> list[Frame]:
+def read(path: Path, *, after: int = 0, limit: int = 2, at_once: int = 1 << 18) -> list[Frame]:
+    """Read all of it; no more than `at_once` bytes of it are unpacked at a time."""
+
     async def run() -> list[Frame]:
         reader = ArchiveReader(path)
         found: list[Frame] = []
@@ -43,7 +46,9 @@ def read(path: Path, *, after: int = 0, limit: int = 2) -> list[Frame]:
             await reader.aclose()
         return found
 
-    return trio.run(run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archive, "_UNPACKED_BYTES", at_once)
+        return trio.run(run)
 
 
 @pytest.mark.parametrize("count", range(len(PAYLOADS) + 1))
@@ -54,6 +59,17 @@ def test_what_was_written_is_read(tmp_path: Path, count: int, after: int) -> Non
     assert read(path, after=after) == written
     assert [each.name for each in tmp_path.iterdir()] == ["a.gz"]
     assert path.stat().st_mode & 0o777 == 0o600, "buyers are named in it"
+
+
+AT_ONCE = st.sampled_from((1, 7, 33, 1 << 18))
+
+
+@given(payloads=st.lists(st.binary(max_size=90), max_size=12), at_once=AT_ONCE, limit=st.integers(1, 5))
+def test_frames_are_the_same_however_little_is_unpacked_at_once(
+    tmp_path_factory: pytest.TempPathFactory, payloads: list[bytes], at_once: int, limit: int
+) -> None:
+    path = write(tmp_path_factory.mktemp("archive") / "a", frames(payloads))
+    assert read(path, limit=limit, at_once=at_once) == frames(payloads)
 
 
 def test_the_same_frames_are_the_same_bytes(tmp_path: Path) -> None:
@@ -88,7 +104,7 @@ def test_a_file_cut_short_anywhere_is_refused(whole: Path, data: st.DataObject) 
     cut = whole.with_name("cut")
     cut.write_bytes(intact[: data.draw(st.integers(0, len(intact) - 1))])
     with pytest.raises(StoreCorrupt):
-        read(cut)
+        read(cut, at_once=data.draw(AT_ONCE))
 
 
 @given(data=st.data())
@@ -99,7 +115,7 @@ def test_a_flipped_bit_in_what_it_says_is_refused(whole: Path, data: st.DataObje
     flipped = whole.with_name("flipped")
     flipped.write_bytes(gzip.compress(bytes(said)))
     with pytest.raises(StoreCorrupt):
-        read(flipped)
+        read(flipped, at_once=data.draw(AT_ONCE))
 
 
 @given(data=st.data())
@@ -110,17 +126,36 @@ def test_a_flipped_bit_of_the_file_never_changes_a_frame(whole: Path, data: st.D
     flipped = whole.with_name("bits")
     flipped.write_bytes(bytes(bits))
     try:
-        found = read(flipped)
+        found = read(flipped, at_once=data.draw(AT_ONCE))
     except StoreCorrupt:
         return
     assert found == frames()
 
 
-def test_something_behind_the_end_is_refused(whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [1, 1 << 18])
+def test_something_behind_the_end_is_refused(whole: Path, tmp_path: Path, at_once: int) -> None:
     path = tmp_path / "two"
     path.write_bytes(whole.read_bytes() * 2)
     with pytest.raises(StoreCorrupt, match="something follows its end"):
-        read(path)
+        read(path, at_once=at_once)
+    path.write_bytes(gzip.compress(gzip.decompress(whole.read_bytes()) + b"x"))
+    with pytest.raises(StoreCorrupt, match="something follows its end"):
+        read(path, at_once=at_once)
+
+
+def test_a_damaged_frame_that_a_search_passes_over_is_found_at_the_end(tmp_path: Path) -> None:
+    """Its own digest is looked at only where it is told; the file's covers it."""
+    said = gzip.decompress(write(tmp_path / "a", frames([b"jar 1", b"mug 2", b"jar 3"])).read_bytes())
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(gzip.compress(said.replace(b"mug 2", b"mug 9")))
+    reader = ArchiveReader(damaged)
+    found = reader.search_now(0, 3, (b"jar",), bytes_max=1000)
+    assert ([frame.position for frame in found.frames], found.through) == ([1, 3], 3)
+    with pytest.raises(StoreCorrupt, match="does not match the SHA-256 at its end"):
+        reader.finish()
+    with pytest.raises(StoreCorrupt, match="frame 2 does not match its digest"):
+        reader.search_now(0, 3, (b"mug",), bytes_max=1000)
+    reader.close()
 
 
 def test_what_is_no_archive_is_named(tmp_path: Path) -> None:
