@@ -84,6 +84,12 @@ def _check_ways_in(settings: Settings) -> Iterator[Problem]:
 
 
 def _check_reading(settings: Settings) -> Iterator[Problem]:
+    role, password = settings.reading.journal_user, settings.reading.journal_password
+    if role is not None and settings.store.kind != "postgres":
+        rule = "is for a journal in PostgreSQL; store.kind is 'sqlite'"
+        yield Problem("reading.journal_user", rule, show(role))
+    if role is None and password is not None:
+        yield Problem("reading.journal_password", "needs reading.journal_user")
     if settings.reading.kind != "postgres" or settings.store.kind != "postgres":
         return
     tables, journal = settings.reading.postgres, settings.store.postgres

@@ -28,10 +28,11 @@ ALL_SECRETS: Final = frozenset(
         "smtp_password",
         "database_password",
         "reading_password",
+        "journal_password",
     }
 )
 """Every option that is a secret, by its name."""
-DAEMON_SECRETS: Final = ALL_SECRETS - {"reading_password"}
+DAEMON_SECRETS: Final = ALL_SECRETS - {"reading_password", "journal_password"}
 """Tables for reading are another process' work."""
 GATEWAY_SECRETS: Final = frozenset({"password", "secret", "webhook_secret"})
 """What the HTTP front needs; it never holds the credentials of a channel."""
@@ -39,7 +40,9 @@ STORE_SECRETS: Final = frozenset({"database_password"})
 """What the tools of the store need."""
 CLIENT_SECRETS: Final = frozenset({"password"})
 READING_SECRETS: Final = frozenset({"database_password", "reading_password"})
-"""What keeping tables of the journal for reading needs."""
+"""What keeping tables of the journal for reading needs..."""
+APART_SECRETS: Final = frozenset({"journal_password", "reading_password"})
+"""...and with a role of its own for the journal."""
 NO_SECRETS: Final[frozenset[str]] = frozenset()
 
 _BYTES_MAX: Final = 64 << 20

@@ -61,6 +61,10 @@ class Reading(_Section, frozen=True, kw_only=True):
 
     kind: Literal["sqlite", "postgres"] = "sqlite"
     """sqlite: the file `reading.sqlite3` in `node.data`. postgres: a schema at a server, wherever the journal is."""
+    journal_user: str | None = None
+    """As which role a journal in PostgreSQL is read: one that may read it and do nothing else. None: the daemon's."""
+    journal_password: Secret | None = None
+    """Its password; none: the server asks for none, or it stands in the `.pgpass` of the process' user."""
     postgres: ReadingPostgres = ReadingPostgres()
 
 

@@ -15,6 +15,7 @@ from config.schema import Settings
 from engine.domain.events import Event
 from engine.domain.reading.reading import Reading
 from engine.domain.reading.rows import Changes, Table, Values
+from ops.stores import terms_at
 
 FILE_NAME: Final = "reading.sqlite3"
 """In the data folder."""
@@ -85,20 +86,7 @@ async def open_tables(settings: Settings) -> Tables:
 def reading_terms(settings: Settings) -> Terms:
     """Say where the PostgreSQL tables of these settings are, and how to get in."""
     server = settings.reading.postgres
-    return Terms(
-        host=server.host,
-        port=server.port,
-        database=server.database,
-        user=server.user,
-        password=None if server.reading_password is None else server.reading_password.reveal(),
-        schema=server.schema,
-        application_name=f"lastunit {settings.node.name}",
-        tls=server.tls,
-        ca_file=None if server.ca_file is None else str(server.ca_file),
-        connect_seconds_max=server.connect_seconds_max,
-        statement_seconds_max=server.statement_seconds_max,
-        section="reading.postgres",
-    )
+    return terms_at(settings, server, server.reading_password, section="reading.postgres")
 
 
 async def look_at_tables(settings: Settings) -> tuple[str, Mark | None]:

@@ -7,13 +7,15 @@ from typing import Final
 
 import structlog
 import trio
+from msgspec.structs import replace
 
 from adapters.store.postgres import PostgresStore
 from adapters.store.postgres import open_store as open_postgres
 from adapters.store.postgres_link import Terms
 from adapters.store.sqlite import SqliteStore
 from adapters.store.sqlite import open_store as open_sqlite
-from config.schema import Settings
+from config.database import Postgres, ReadingPostgres
+from config.schema import Secret, Settings
 from engine.domain.errors import JournalUnavailable
 from engine.machines.alerts.storage import Room
 from ops.node import Node
@@ -63,19 +65,25 @@ async def open_configured(settings: Settings) -> SqliteStore | PostgresStore:
 def terms_of(settings: Settings) -> Terms:
     """Say where the PostgreSQL store of these settings is, and how to get in."""
     server = settings.store.postgres
+    terms = terms_at(settings, server, server.database_password, section="store.postgres")
+    return replace(terms, lease_seconds=server.lease_seconds)
+
+
+def terms_at(settings: Settings, server: Postgres | ReadingPostgres, password: Secret | None, *, section: str) -> Terms:
+    """Say where the schema of one section is, and how its role gets in."""
     return Terms(
         host=server.host,
         port=server.port,
         database=server.database,
         user=server.user,
-        password=None if server.database_password is None else server.database_password.reveal(),
+        password=None if password is None else password.reveal(),
         schema=server.schema,
         application_name=f"lastunit {settings.node.name}",
         tls=server.tls,
         ca_file=None if server.ca_file is None else str(server.ca_file),
         connect_seconds_max=server.connect_seconds_max,
         statement_seconds_max=server.statement_seconds_max,
-        lease_seconds=server.lease_seconds,
+        section=section,
     )
 
 

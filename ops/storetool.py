@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from adapters.store.claims import Claim, Summary
 from adapters.store.postgres import PostgresStore
@@ -197,7 +198,7 @@ async def open_journal(settings: Settings) -> Source:
     if settings.store.kind == "sqlite":
         await trio.lowlevel.checkpoint()
         return open_to_read(settings.store.path, alone=False, archive=settings.store.archive)
-    return await open_postgres(terms_of(settings), archive=settings.store.archive)
+    return await open_postgres(replace(terms_of(settings), only_reads=True), archive=settings.store.archive)
 
 
 async def examine(source: Source, progress: Progress, *, after: int = 0, notes: tuple[str, ...] = ()) -> Checked:

@@ -225,10 +225,17 @@ async def open_store(terms: Terms, *, archive: Path | None = None) -> PostgresSt
     return store
 
 
-async def migrate(terms: Terms, *, program: str, roles: Sequence[str] = (), archivers: Sequence[str] = ()) -> Migrated:
+async def migrate(
+    terms: Terms,
+    *,
+    program: str,
+    roles: Sequence[str] = (),
+    archivers: Sequence[str] = (),
+    readers: Sequence[str] = (),
+) -> Migrated:
     """Create the schema or bring it to this version (`postgres_schema.migrate`)."""
     bridge = Bridge("postgres")
     try:
-        return await bridge.commit(migrate_there, terms, program, roles, archivers)
+        return await bridge.commit(migrate_there, terms, program, roles, archivers, readers)
     finally:
         bridge.close()

@@ -50,6 +50,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """Of a store: an owner that was not heard of for longer is given up."""
     section: str = "store.postgres"
     """Of the settings, for messages."""
+    only_reads: bool = False
+    """Nothing will be written: the server sees to that, and the role need not be allowed to."""
 
     def __repr__(self) -> str:
         return self.place
@@ -213,6 +215,7 @@ class Session:
             "tcp_keepalives_idle": "5",
             "tcp_keepalives_interval": "2",
             "tcp_keepalives_count": "3",
+            **({"default_transaction_read_only": "on"} if self._terms.only_reads else {}),
             **self._more_settings,
         }
 
@@ -245,13 +248,13 @@ def _judge(row: Any, terms: Terms, *, needs_schema: bool, needs_sync: bool) -> L
     problems: list[str] = []
     if row["version_number"] < _OLDEST:
         problems.append(f"is {row['version']}: 15 or later is needed")
-    if needs_sync and row["synchronous_commit"] == "off":
+    if needs_sync and not terms.only_reads and row["synchronous_commit"] == "off":
         problems.append("has synchronous_commit = off for this role: answered commands would be lost with the server")
     if needs_schema and row["schema"] is None:
         problems.append("has no such schema, or this role may not use it: `lastunit store migrate` creates it")
     if problems:
         raise ConfigError([f"{terms.section}: {terms.place}: {problem}" for problem in problems])
-    if row["in_recovery"] or row["read_only"]:
+    if not terms.only_reads and (row["in_recovery"] or row["read_only"]):
         what = "a replica of another server" if row["in_recovery"] else "set to read only"
         raise JournalUnavailable(f"{terms.place}: is {what}: nothing can be written there")
     off = [name for name in ("fsync", "full_page_writes") if not row[name]]

@@ -18,7 +18,9 @@ class Migrated(msgspec.Struct, frozen=True, kw_only=True):
     after: int
 
 
-async def migrate(terms: Terms, program: str, roles: Sequence[str], archivers: Sequence[str]) -> Migrated:
+async def migrate(
+    terms: Terms, program: str, roles: Sequence[str], archivers: Sequence[str], readers: Sequence[str]
+) -> Migrated:
     """Bring the schema to this version, in one transaction; do nothing where it is there already.
 
     Args:
@@ -26,6 +28,7 @@ async def migrate(terms: Terms, program: str, roles: Sequence[str], archivers: S
         program: which version of us does it; kept with the version of the schema.
         roles: who gets the rights that a daemon needs, and no others.
         archivers: who may put frames away, too.
+        readers: who may read the journal, and nothing else.
 
     Raises:
         StoreCorrupt: tables of another program, or of a newer version of this one.
@@ -45,12 +48,11 @@ async def migrate(terms: Terms, program: str, roles: Sequence[str], archivers: S
                 await connection.execute(
                     "INSERT INTO schema_versions (version, program) VALUES ($1, $2)", version, program
                 )
-            for role in roles:
-                for grant in sql.grants(terms.schema, role):
-                    await connection.execute(grant)
-            for role in archivers:
-                for grant in sql.archive_grants(role):
-                    await connection.execute(grant)
+            grants = [grant for role in roles for grant in sql.grants(terms.schema, role)]
+            grants += [grant for role in archivers for grant in sql.archive_grants(role)]
+            grants += [grant for role in readers for grant in sql.reading_grants(terms.schema, role)]
+            for grant in grants:
+                await connection.execute(grant)
     except CANNOT_CONNECT as error:
         if is_answer(error):
             raise ConfigError([f"store.postgres: {terms.place}: {tell(error)}"]) from error
@@ -76,14 +78,16 @@ async def check(session: Session, terms: Terms) -> None:
             raise ConfigError(
                 [f"store.postgres: {terms.place} {what}, this one needs {sql.SCHEMA_VERSION}: `lastunit store migrate`"]
             )
-        pairs = [(table, right) for table, rights in sql.RIGHTS.items() for right in rights]
+        wanted = sql.RIGHTS_TO_READ if terms.only_reads else sql.RIGHTS
+        pairs = [(table, right) for table, rights in wanted.items() for right in rights]
         rows = await connection.fetch(sql.MISSING_RIGHTS, *map(list, zip(*pairs, strict=True)))
     except CANNOT_CONNECT as error:
         session.drop_broken(error)
         raise session.unavailable(error) from error
     if rows:
         missing = ", ".join(row[0] for row in rows)
-        mend = f"`lastunit store migrate --grant {terms.user}`, as the owner of the schema"
+        option = "--grant-read" if terms.only_reads else "--grant"
+        mend = f"`lastunit store migrate {option} {terms.user}`, as the owner of the schema"
         raise ConfigError([f"store.postgres: {terms.place}: the role lacks {missing}: {mend}"])
 
 

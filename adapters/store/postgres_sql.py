@@ -5,6 +5,7 @@ that there is (`adapters.store.claims.PARTITION`).
 """
 
 import zlib
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 STEPS: Final = (
@@ -121,6 +122,8 @@ RIGHTS: Final = {
 }
 """All that the daemon's role needs, beside USAGE on the schema: nobody who has these alone can change a frame.
 Snapshots are no facts: they go when there are newer ones."""
+RIGHTS_TO_READ: Final = dict.fromkeys(("frames", "schema_versions", "segments"), ("SELECT",))
+"""All that a role needs to read the journal, beside USAGE."""
 
 SEGMENTS: Final = """
 SELECT first, last, file, file_bytes, sha256, put_away_at FROM segments WHERE partition = 0 ORDER BY first
@@ -264,7 +267,16 @@ def lock_class(schema: str) -> int:
 
 def grants(schema: str, role: str) -> list[str]:
     """Build what gives a role all that the daemon needs, and nothing more."""
-    given = [f"GRANT {', '.join(rights)} ON {quote(table)} TO {quote(role)}" for table, rights in RIGHTS.items()]
+    return _grants(schema, role, RIGHTS)
+
+
+def reading_grants(schema: str, role: str) -> list[str]:
+    """Build what gives a role all that is needed to read the journal, and nothing more."""
+    return _grants(schema, role, RIGHTS_TO_READ)
+
+
+def _grants(schema: str, role: str, rights: Mapping[str, Sequence[str]]) -> list[str]:
+    given = [f"GRANT {', '.join(those)} ON {quote(table)} TO {quote(role)}" for table, those in rights.items()]
     return [f"GRANT USAGE ON SCHEMA {quote(schema)} TO {quote(role)}", *given]
 
 

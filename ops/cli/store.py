@@ -65,6 +65,7 @@ def store() -> None:
 @click.option(
     "--grant-archive", "archivers", metavar="ROLE", multiple=True, help="Let a role put frames away. Repeatable."
 )
+@click.option("--grant-read", "readers", metavar="ROLE", multiple=True, help="Let a role read the journal. Repeatable.")
 def migrate(
     invocation: Invocation,
     *,
@@ -72,11 +73,13 @@ def migrate(
     password: str | None,
     roles: tuple[str, ...],
     archivers: tuple[str, ...],
+    readers: tuple[str, ...],
 ) -> None:
     """Create the tables, or bring them to this version. Done twice, it changes nothing."""
     settings = store_settings(invocation)
+    grantees = [*roles, *archivers, *readers]
     if settings.store.kind == "sqlite":
-        if user or password or roles or archivers:
+        if user or password or grantees:
             raise Unusable([f"{invocation.config}: store.kind: 'sqlite': roles are for postgres"])
         run_on_store(partial(_migrate_file, settings))
         _tell(invocation, {"place": str(settings.store.path)}, f"{settings.store.path} is of this version")
@@ -87,13 +90,13 @@ def migrate(
     if password is not None:
         server = replace(server, database_password=_secret(invocation, password))
     terms = terms_of(replace(settings, store=replace(settings.store, postgres=server)))
-    work = partial(migrate_postgres, terms, program=installed_version(), roles=list(roles), archivers=list(archivers))
-    done = run_on_store(work)
+    rights = {"roles": roles, "archivers": archivers, "readers": readers}
+    done = run_on_store(partial(migrate_postgres, terms, program=installed_version(), **rights))
     what = (
         "made" if done.before == 0 else "is already there" if done.before == done.after else "brought to this version"
     )
-    granted = f"; granted to {', '.join((*roles, *archivers))}" if roles or archivers else ""
-    answer = {"place": terms.place, "before": done.before, "after": done.after, "granted": [*roles, *archivers]}
+    granted = f"; granted to {', '.join(grantees)}" if grantees else ""
+    answer = {"place": terms.place, "before": done.before, "after": done.after, "granted": grantees}
     _tell(invocation, answer, f"{terms.place}: version {done.after} {what}{granted}")
 
 

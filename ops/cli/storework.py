@@ -5,8 +5,9 @@ from typing import TypeVar
 
 import click
 import trio
+from msgspec.structs import replace
 
-from config.loader import READING_SECRETS, STORE_SECRETS
+from config.loader import APART_SECRETS, NO_SECRETS, READING_SECRETS, STORE_SECRETS
 from config.schema import Settings
 from engine.domain.errors import ConfigError, StockError
 from ops.cli.errors import EXIT_REFUSED, Unusable
@@ -30,8 +31,13 @@ def store_settings(invocation: Invocation) -> Settings:
 
 
 def reading_settings(invocation: Invocation) -> Settings:
-    """Read the configuration with no secrets but those of the store and of the tables for reading."""
-    return load_config(invocation, READING_SECRETS).settings
+    """Read the configuration as who keeps tables for reading has it: with the role that is to read the journal."""
+    role = load_config(invocation, NO_SECRETS).settings.reading.journal_user
+    if role is None:
+        return load_config(invocation, READING_SECRETS).settings
+    settings = load_config(invocation, APART_SECRETS).settings
+    server = replace(settings.store.postgres, user=role, database_password=settings.reading.journal_password)
+    return replace(settings, store=replace(settings.store, postgres=server))
 
 
 def run_on_store(work: Callable[[], Awaitable[T]]) -> T:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from config.loader import (
+    APART_SECRETS,
     CLIENT_SECRETS,
     DAEMON_SECRETS,
     NO_SECRETS,
@@ -79,6 +80,27 @@ def test_the_password_of_the_tables_is_read_by_who_writes_them_and_nobody_else(t
     daemon = load_settings(path, environ=ENVIRON, secrets=DAEMON_SECRETS)
     assert (daemon.reading.postgres.reading_password, daemon.accounts[0].consumer_key) == (Secret(""), Secret("ck_1"))
     assert "READING" not in without_channel_secrets(path, {**ENVIRON, "READING": "open sesame"})
+
+
+def test_who_reads_the_journal_with_a_role_of_its_own_needs_no_password_of_the_daemon(tmp_path: Path) -> None:
+    store = '[store]\nkind = "postgres"\npostgres.database_password = "env:DATABASE"\n'
+    reader = '[reading]\njournal_user = "reader"\njournal_password = "env:JOURNAL"\n'
+    path = write(tmp_path, f"{SHOP}{store}{reader}")
+    settings = load_settings(path, environ={"JOURNAL": "open sesame"}, secrets=APART_SECRETS)
+    assert (settings.reading.journal_user, settings.reading.journal_password) == ("reader", Secret("open sesame"))
+    assert settings.store.postgres.database_password == Secret("")
+    daemon = load_settings(path, environ={**ENVIRON, "DATABASE": "daemon's"}, secrets=DAEMON_SECRETS)
+    assert daemon.reading.journal_password == Secret("")
+    assert "JOURNAL" not in without_channel_secrets(path, {**ENVIRON, "JOURNAL": "open sesame"})
+
+
+def test_a_role_for_the_journal_is_for_one_in_postgres(tmp_path: Path) -> None:
+    assert problems_of(tmp_path, f'[reading]\njournal_user = "reader"\n{LOCATIONS}') == [
+        "reading.journal_user: 'reader': is for a journal in PostgreSQL; store.kind is 'sqlite'"
+    ]
+    assert problems_of(tmp_path, f'[reading]\njournal_password = "env:PASSWORD"\n{LOCATIONS}') == [
+        "reading.journal_password: needs reading.journal_user"
+    ]
 
 
 def test_tables_for_reading_have_a_schema_of_their_own(tmp_path: Path) -> None:
