@@ -27,6 +27,8 @@ _SPECIAL: Final = {
     ("holds", "places"): "jsonb",
     ("pushes", "terms"): "jsonb",
 }
+_LATER: Final = {("purchase_lines", "position"), ("transfer_lines", "position")}
+"""Columns that views were given later, wherever rows have them."""
 _READ: Final = {
     "timestamptz": "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
     "date": "to_char({}, 'YYYY-MM-DD')",
@@ -69,6 +71,11 @@ def columns_of(name: str) -> tuple[Column, ...]:
         type_ = "timestamptz" if instant else _SPECIAL.get((name, field.name), _TYPES[kind])
         found.append(Column(field.name, type_, null))
     return tuple(found)
+
+
+def shown(name: str) -> list[Column]:
+    """Return the columns of a table as people see them: those that came later behind the others."""
+    return sorted(columns_of(name), key=lambda column: (name, column.name) in _LATER)
 
 
 def table_named(name: str) -> Table[Any]:
@@ -187,7 +194,7 @@ def build_views(slot: str) -> list[str]:
     """Build what turns the views to a slot."""
     turned = [f"CREATE OR REPLACE VIEW progress AS SELECT * FROM {behind('progress', slot)}"]  # noqa: S608
     for table in TABLES:
-        names = ", ".join(quote(each.name) for each in columns_of(table.name))
+        names = ", ".join(quote(each.name) for each in shown(table.name))
         more = _MORE.get(table.name, "")
         turned.append(
             f"CREATE OR REPLACE VIEW {quote(table.name)} AS SELECT {names}{more} FROM {behind(table.name, slot)}"  # noqa: S608

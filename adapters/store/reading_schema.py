@@ -2,7 +2,7 @@
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Raised with every change of a table here, or of what its rows mean: tables of an older version are made anew."""
 APPLICATION_ID: Final = 0x6C756E72
 """`lunr`: tells our file from any other SQLite database."""
@@ -214,7 +214,9 @@ CREATE TABLE purchase_lines (
     supplier TEXT NOT NULL,
     ended_at TEXT,
     cancelled INTEGER NOT NULL,
-    PRIMARY KEY (purchase_order, sku)
+    forgotten_at TEXT,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (purchase_order, position, sku)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE transfer_lines (
@@ -227,7 +229,9 @@ CREATE TABLE transfer_lines (
     arrived INTEGER NOT NULL,
     lost INTEGER NOT NULL,
     expected_at TEXT,
-    PRIMARY KEY (transfer, sku)
+    forgotten_at TEXT,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (transfer, position, sku)
 ) STRICT, WITHOUT ROWID;
 
 CREATE VIEW demand AS

@@ -31,7 +31,7 @@ from ops.version import installed_version
 
 log = structlog.get_logger(__name__)
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the pieces and of what the sections mean: raise it when an owner begins to say more or less, or something else.
 A snapshot of another format is passed over: the journal has it all."""
 FOLDER_NAME: Final = "snapshots"

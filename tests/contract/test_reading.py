@@ -19,9 +19,11 @@ from ops.cli.invocation import Invocation
 from ops.cli.main import main
 from ops.reading import catch_up, rebuild
 from ops.readingtables import Tables
+from tests.fakes.books import HERE, THERE, A, B
+from tests.fakes.histories import Story
 from tests.fakes.postgres import migrated_database, shared_server
 from tests.fakes.processes import write_config
-from tests.fakes.reading import MemorySource
+from tests.fakes.reading import MemorySource, frames_of
 from tests.fakes.readingtables import FileTarget, Target, dump, target_of
 from tests.golden.recording import FOLDER, read_frames
 
@@ -117,6 +119,61 @@ async def test_one_process_writes_them(target: Target, monkeypatch: pytest.Monke
         assert await second.mark() == mark
         await catch_up(MemorySource(frames), second, mark)
     assert target.rows("SELECT position FROM progress") == [(len(frames),)]
+
+
+def reused() -> list[Frame]:
+    """Return a journal in which numbers of a purchase order and a transfer are used a second time, a year later."""
+    story = Story()
+    for step in (
+        ("purchase", 1, HERE, 4, 2),
+        ("receive", A, HERE, 4, 1),
+        ("receive", B, HERE, 2, 1),
+        ("send", 1, 3, 1),
+        ("arrive", 1, A, 3),
+        ("lose", 1, B, 1),
+        ("purchase", 2, HERE, 6, 0),
+        ("end", 2, True),
+        ("forget",),
+        ("purchase", 1, THERE, 5, 0),
+        ("receive", A, THERE, 1, 1),
+        ("send", 1, 2, 0),
+        ("purchase", 2, HERE, 1, 0),
+    ):
+        story.play(step)
+    return frames_of(story.frames)
+
+
+async def test_a_number_used_again_is_another_document_and_the_old_one_stays_as_it_was(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the rows came: made anew, or followed frame by frame by one that has to look up each of them."""
+    frames = reused()
+    monkeypatch.setattr(domain_rows, "_KNOWN_MAX", 0)
+    async with aclosing(await target.open()) as tables:
+        mark = await make(tables, [])
+        for length in range(1, len(frames) + 1):
+            mark = await catch_up(MemorySource(frames[:length]), tables, mark)
+        followed = dump(target)
+        await make(tables, frames)
+    assert dump(target) == followed
+    lines = (
+        "SELECT purchase_order, sku, location, ordered, received, cancelled, forgotten_at IS NULL FROM purchase_lines"
+    )
+    assert target.rows(f"{lines} ORDER BY purchase_order, position, sku") == [
+        ("PO-1", A, HERE, 4, 4, 0, 0),
+        ("PO-1", B, HERE, 2, 2, 0, 0),
+        ("PO-1", A, THERE, 5, 1, 0, 1),
+        ("PO-2", A, HERE, 6, 0, 1, 0),
+        ("PO-2", A, HERE, 1, 0, 0, 1),
+    ]
+    lines = "SELECT transfer, sku, sent, arrived, lost, forgotten_at IS NULL FROM transfer_lines"
+    assert target.rows(f"{lines} ORDER BY position, sku") == [
+        ("T-1", A, 3, 3, 0, 0),
+        ("T-1", B, 1, 0, 1, 0),
+        ("T-1", A, 2, 0, 0, 1),
+    ]
+    (document,) = target.rows("SELECT count(DISTINCT position) FROM purchase_lines WHERE purchase_order = 'PO-1'")
+    assert document == (2,)
 
 
 # -- the command

@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pytest
 import structlog
 import trio
@@ -35,7 +36,7 @@ from tests.fakes.postgres import ADMIN, DAEMON, PostgresServer, make_server, mig
 from tests.fakes.reading import MemorySource, frames_of
 from tests.fakes.readingtables import READER, SCHEMA, WRITER, ServerTarget, dump, target_of
 from tests.fakes.rules import HERE, A
-from tests.golden.recording import read_frames
+from tests.golden.recording import FOLDER, read_frames
 
 FRAMES = read_frames("journal-imports")
 
@@ -117,6 +118,27 @@ async def test_another_program_s_schema_is_left_alone(target: ServerTarget) -> N
 
 
 # -- reports
+
+
+async def test_what_people_have_built_on_the_views_of_an_older_version_stays(target: ServerTarget) -> None:
+    """On record is what they were; a view's columns are only added to, at the end."""
+    recorded = msgspec.json.decode((FOLDER / "reading-views-2.json").read_bytes(), type=dict[str, dict[str, str]])
+    database = target.database
+    script = [reading_postgres_sql.WHICH, "INSERT INTO which__ VALUES (1, 2, 'a')"]
+    for view, columns in recorded.items():
+        nothing = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in columns.items())
+        script += [f"CREATE VIEW {view} AS SELECT {nothing}", f"GRANT SELECT ON {view} TO {READER}"]
+    database.execute(f"SET search_path = {SCHEMA}; {';'.join(script)}", user=WRITER)
+    database.execute(f"CREATE SCHEMA theirs AUTHORIZATION {READER}; GRANT USAGE ON SCHEMA {SCHEMA} TO {READER}")
+    for view in recorded:
+        database.execute(f"CREATE VIEW theirs.{view} AS SELECT * FROM {SCHEMA}.{view}", user=READER)
+    assert await target.look() is None
+    async with made(target, FRAMES):
+        for view, columns in recorded.items():
+            names = ", ".join(columns)
+            found = target.rows(f"SELECT {names} FROM {view}")
+            assert found
+            assert sorted(target.rows(f"SELECT * FROM theirs.{view}"), key=repr) == sorted(found, key=repr)
 
 
 async def test_what_people_have_built_on_the_views_outlives_a_rebuild(target: ServerTarget) -> None:

@@ -22,6 +22,7 @@ from engine.domain.commands import (
 )
 from engine.domain.events import DecidedEvent
 from engine.domain.states import State
+from engine.domain.stock.filing import DOCUMENTS_SECONDS
 from engine.domain.units import DocumentId, Key, LineId, OrderId, Sku
 from tests.fakes.books import BOTH, A, B, Shelf
 from tests.fakes.orders import SHOP
@@ -57,6 +58,7 @@ STEPS = st.one_of(
     _op("lose", _number, _skus, _few),
     _op("move", _skus, _places),
     _op("wait", st.integers(1, 15)),
+    _op("forget"),
 )
 HISTORIES = st.lists(STEPS, min_size=12, max_size=45)
 
@@ -176,3 +178,8 @@ class Story:
 
     def _wait(self, seconds: int) -> None:
         self.shelf.wait(seconds)
+
+    def _forget(self) -> None:
+        """Let so much time go by that papers which are done are forgotten, and their numbers are used again."""
+        self.shelf.wait(2 * DOCUMENTS_SECONDS)
+        self.shelf.forget_papers()

@@ -95,7 +95,7 @@ def compare(path: Path, node: Node) -> None:
 
 
 def compare_books(path: Path, books: Collection[Book]) -> None:
-    """Sums of the ledger are the books' figures; what is held and owed is held and owed."""
+    """Sums of the ledger are the books' figures; what is held, owed and expected is so in them."""
     figures = {
         (book.sku, location): tuple(getattr(position, name) for name in FIGURES)
         for book in books
@@ -124,6 +124,29 @@ def compare_books(path: Path, books: Collection[Book]) -> None:
                     owed.setdefault((book.sku, *key, location), [0] * len(LEVELS))[place] += units
     query = f"SELECT sku, account, order_id, line_id, location, {', '.join(LEVELS)} FROM allocations"
     assert {row[:5]: list(row[5:]) for row in rows(path, query)} == owed
+    compare_papers(path, books)
+
+
+def compare_papers(path: Path, books: Collection[Book]) -> None:
+    """Lines that are not forgotten are those that the books know; of a number they are of one document."""
+    ordered = {
+        (number, book.sku): (line.ordered.location, line.ordered.quantity, line.received, line.ended is not None)
+        for book in books
+        for number, line in book.records.purchases.items()
+    }
+    query = "SELECT purchase_order, sku, location, ordered, received, ended_at IS NOT NULL FROM purchase_lines"
+    known = "WHERE forgotten_at IS NULL"
+    assert {row[:2]: row[2:] for row in rows(path, f"{query} {known}")} == ordered
+    sent = {
+        (number, book.sku): (line.sent.quantity, line.arrived, line.lost)
+        for book in books
+        for number, line in book.records.transfers.items()
+    }
+    query = "SELECT transfer, sku, sent, arrived, lost FROM transfer_lines"
+    assert {row[:2]: row[2:] for row in rows(path, f"{query} {known}")} == sent
+    for lines in ("purchase_order AS number, position FROM purchase_lines", "transfer, position FROM transfer_lines"):
+        numbers = [number for number, _ in rows(path, f"SELECT DISTINCT {lines} {known}")]
+        assert len(set(numbers)) == len(numbers)
 
 
 def compare_demand(path: Path, demand: Demand) -> None:

@@ -24,7 +24,10 @@ SKUS = st.sampled_from([A, B])
 UNITS = st.integers(1, 6)
 LINES = st.dictionaries(SKUS, st.integers(0, 6), min_size=1).map(lambda lines: tuple(sorted(lines.items())))
 SENT = st.dictionaries(SKUS, UNITS, min_size=1).map(lambda lines: tuple(sorted(lines.items())))
-COMMANDS = st.one_of(
+FORGET = timedelta(days=200)
+"""Not a command but a time in which nothing happens, until the books forget what is done."""
+COMMANDS: st.SearchStrategy[Command | timedelta] = st.one_of(
+    st.just(FORGET),
     st.builds(OrderPurchase, purchase_order=DOCUMENTS, location=st.just(HERE), lines=LINES),
     st.builds(EndPurchase, purchase_order=DOCUMENTS, cancelled=st.booleans()),
     st.builds(
@@ -44,10 +47,12 @@ FIRST: tuple[Command, ...] = (
 
 
 def figures(papers: Papers) -> dict[tuple[str, str, Sku], tuple[int, ...]]:
+    """Read them out of the papers, but for lines that the books have forgotten: those can be read for a while."""
     found: dict[tuple[str, str, Sku], tuple[int, ...]] = {}
     for order in (*papers.purchases.open.values(), *papers.purchases.finished.values()):
         for sku, line in order.lines.items():
-            found["purchase", order.id, sku] = (line.ordered, line.received, line.open)
+            if not line.forgotten:
+                found["purchase", order.id, sku] = (line.ordered, line.received, line.open)
     for transfer in (*papers.transfers.open.values(), *papers.transfers.finished.values()):
         for sku, way in transfer.lines.items():
             found["transfer", transfer.id, sku] = (way.sent, way.arrived, way.lost, way.open)
@@ -68,21 +73,36 @@ def booked(shelf: Shelf) -> dict[tuple[str, str, Sku], tuple[int, ...]]:
 
 @settings(max_examples=150)
 @given(st.lists(COMMANDS, max_size=40))
-def test_papers_say_what_the_books_say(commands: list[Command]) -> None:
+def test_papers_say_what_the_books_say(commands: list[Command | timedelta]) -> None:
     shelf = Shelf(A=40, B=40)
     live = Papers()
     told = 0
+    known: dict[tuple[str, str, Sku], tuple[int, ...]] = {}
     for command in (*FIRST, *commands):
         shelf.now += timedelta(seconds=1)
-        shelf.do(command)
+        if isinstance(command, timedelta):
+            shelf.now += command
+            shelf.forget_papers()
+        else:
+            shelf.do(command)
         for event in shelf.events[told:]:
             if isinstance(event, PAPER_EVENTS):
                 live.apply(event)
         told = len(shelf.events)
-        assert figures(live) == booked(shelf)
+        before, (there, known) = known, (figures(live), booked(shelf))
+        for document in {key[1] for key in known if key[0] == "purchase"} - {
+            key[1] for key in before if key[0] == "purchase"
+        }:
+            found = live.purchases.find(DocumentId(document))
+            assert found is not None
+            assert not found.lines_forgotten, "nobody knew its number: nothing of an older one is in it"
+        assert known.items() <= there.items()
+        for kind, _, _ in there.keys() - known.keys():
+            assert kind == "transfer", "of a purchase order it is marked which lines are forgotten"
         for order in (*live.purchases.open.values(), *live.purchases.finished.values()):
             lines = order.lines.values()
             assert order.lines_open == sum(line.open > 0 for line in lines)
+            assert order.lines_forgotten == sum(line.forgotten for line in lines)
             assert (order.lines_open > 0) == (order.id in live.purchases.open)
             assert (order.units_ordered, order.units_received, order.units_open, order.units_over) == tuple(
                 sum(getattr(line, word) for line in lines) for word in ("ordered", "received", "open", "over")

@@ -6,6 +6,7 @@ import pytest
 
 from engine.domain.events import (
     Event,
+    PaperForgotten,
     PurchaseOrdered,
     PurchaseOrderEnded,
     StockReceived,
@@ -62,6 +63,10 @@ def arrived(sku: Sku, quantity: int, document: str = "T", at: datetime = START) 
 
 def lost(sku: Sku, quantity: int, document: str = "T", at: datetime = START) -> TransferLost:
     return TransferLost(at=at, sku=sku, key=Key("k"), transfer=DocumentId(document), location=THERE, quantity=quantity)
+
+
+def forgotten(sku: Sku, document: str = "P") -> PaperForgotten:
+    return PaperForgotten(at=START, sku=sku, purchase_order=DocumentId(document))
 
 
 def told(*events: Event) -> Papers:
@@ -138,6 +143,45 @@ def test_a_number_that_is_used_again_is_a_new_document() -> None:
     assert list(purchase(again).lines) == [B]
     assert purchase(again).state is PurchaseState.OPEN
     assert {sku: line.open for sku, line in transfer(again).lines.items()} == {B: 3}
+
+
+def test_what_came_on_a_forgotten_order_does_not_count_for_the_next_one_of_its_number() -> None:
+    """Received in full, so nothing but the books' word says that the number is free."""
+    once: list[Event] = [ordered(A, 4), ordered(B, 2), received(A, 4), received(B, 2), forgotten(A), forgotten(B)]
+    known = told(*once)
+    first = purchase(known)
+    assert (first.state, first.units_received) == (PurchaseState.RECEIVED, 6), "it can be read as long as before"
+    for event in (ordered(A, 5), ordered(B, 3)):
+        known.apply(event)
+    again = purchase(known)
+    assert (again.state, again.units_ordered, again.units_received) == (PurchaseState.OPEN, 8, 0)
+    assert again.number == first.number + 1
+    assert {sku: line.open for sku, line in again.lines.items()} == {A: 5, B: 3}
+    assert known.purchases.finished == {}
+
+
+def test_a_line_that_was_forgotten_begins_anew_where_the_order_is_known_still() -> None:
+    """Each SKU's book forgets its own line; the order is the same one until all of them have."""
+    known = told(ordered(A, 4), ordered(B, 2), received(A, 4), forgotten(A), ordered(A, 5))
+    paper = purchase(known)
+    assert {sku: (line.ordered, line.received, line.open) for sku, line in paper.lines.items()} == {
+        A: (5, 0, 5),
+        B: (2, 0, 2),
+    }
+    assert (paper.number, paper.units_ordered, paper.units_received, paper.units_open) == (1, 7, 0, 7)
+    for event in (received(A, 5), received(B, 2), forgotten(B), ordered(B, 1)):
+        known.apply(event)
+    assert purchase(known).number == 1, "the line of A is known"
+    for event in (received(B, 1), forgotten(A), forgotten(B), ordered(A, 1)):
+        known.apply(event)
+    assert purchase(known).number == 2
+
+
+def test_what_is_not_kept_any_more_may_be_forgotten() -> None:
+    transfer = PaperForgotten(at=START, sku=A, transfer=DocumentId("T"))
+    known = told(forgotten(A), transfer, ordered(B, 1), forgotten(A), forgotten(A, "other"))
+    assert list(purchase(known).lines) == [B]
+    assert not purchase(known).is_forgotten
 
 
 def test_the_newest_come_first_and_finished_ones_when_asked() -> None:

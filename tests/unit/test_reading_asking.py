@@ -4,16 +4,28 @@ from datetime import timedelta
 
 import msgspec
 
-from engine.domain.events import DemandLapsed, DemandSet, Event, HoldReleased, OrderRecorded, SkuMerged, UnitsHeld
+from engine.domain.events import (
+    DemandLapsed,
+    DemandSet,
+    Event,
+    HoldReleased,
+    OrderRecorded,
+    PaperForgotten,
+    PurchaseOrdered,
+    SkuMerged,
+    TransferSent,
+    UnitsHeld,
+)
 from engine.domain.reading.asking import asked_by
+from engine.domain.reading.papers import PURCHASES, TRANSFERS
 from engine.domain.reading.promises import HOLDS
 from engine.domain.reading.reading import Reading
-from engine.domain.reading.rows import Asked, Changes, Table, Values
+from engine.domain.reading.rows import Asked, Changes, Table, Values, moment
 from engine.domain.reading.sales import SALES
-from engine.domain.units import HoldId, LineId, OrderId, Sku
+from engine.domain.units import DocumentId, HoldId, LineId, OrderId, Sku
 from tests.fakes.clocks import START
 from tests.fakes.orders import order, order_line
-from tests.fakes.rules import HERE, SHOP, A, B
+from tests.fakes.rules import HERE, SHOP, THERE, A, B
 
 KIT = Sku("KIT")
 LINE = (SHOP, OrderId("1"), LineId("1"))
@@ -90,3 +102,16 @@ def test_a_hold_that_begins_in_the_batch_is_not_asked_for_but_one_that_ended_bef
     ended = HoldReleased(at=START + timedelta(seconds=1), sku=A, hold_id=hold)
     assert (HOLDS, (hold, A)) not in asked_by([[begun], [ended]])
     assert (HOLDS, (hold, A)) in asked_by([[ended], [begun]])
+
+
+def test_a_line_that_is_forgotten_asks_for_its_document() -> None:
+    """Whatever is forgotten stands in a frame of its own, long after everything else of the document."""
+    purchase, transfer = DocumentId("po-1"), DocumentId("t-1")
+    far = Far()
+    far.play([PurchaseOrdered(at=START, sku=A, purchase_order=purchase, location=HERE, quantity=0)])
+    sent = TransferSent(at=START, sku=A, transfer=transfer, source=HERE, target=THERE, quantity=1, on_hand=0)
+    far.play([sent])
+    assert (PURCHASES, (purchase,)) in far.play([PaperForgotten(at=START, sku=A, purchase_order=purchase)])
+    assert (TRANSFERS, (transfer,)) in far.play([PaperForgotten(at=START, sku=A, transfer=transfer)])
+    for table in (PURCHASES, TRANSFERS):
+        assert [row[-1] for row in far.rows[table.name].values()] == [moment(START)]

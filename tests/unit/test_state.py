@@ -22,6 +22,7 @@ from engine.domain.events import (
     ItemDescribed,
     OversellCleared,
     OversellRecorded,
+    PaperForgotten,
     PurchaseOrdered,
     PurchaseOrderEnded,
     SkuAdded,
@@ -212,15 +213,23 @@ def test_documents_go_on_where_they_were() -> None:
     for event in (ordered, sent, received):
         first.apply(event)
     again = Papers()
-    tell(PapersState(again), say(PapersState(first)))
-    for later in (ended, arrived, other):
-        assert say(PapersState(again)) == say(PapersState(first))
-        assert again.purchases.open == first.purchases.open
-        assert again.transfers.open == first.transfers.open
-        first.apply(later)
-        again.apply(later)
-    assert (again.purchases.finished, again.transfers.finished) == (first.purchases.finished, first.transfers.finished)
-    assert again.purchases.newest(1, also_finished=True)[0].number == 2
+    gone = PaperForgotten(at=LATER, sku=A, purchase_order=DocumentId("po"))
+    anew = msgspec.structs.replace(ordered, sku=B)
+    for later in (ended, arrived, other, gone, anew):
+        again = Papers()
+        tell(PapersState(again), say(PapersState(first)))
+        for step in range(2):
+            if step:
+                first.apply(later)
+                again.apply(later)
+            assert say(PapersState(again)) == say(PapersState(first))
+            assert (again.purchases.open, again.transfers.open) == (first.purchases.open, first.transfers.open)
+            assert again.purchases.finished == first.purchases.finished
+            assert again.transfers.finished == first.transfers.finished
+    assert [(paper.number, list(paper.lines)) for paper in again.purchases.newest(3, also_finished=True)] == [
+        (3, [B]),
+        (2, [B]),
+    ]
 
 
 # -- books

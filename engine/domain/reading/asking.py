@@ -20,6 +20,7 @@ from engine.domain.events import (
     OrderRecorded,
     OversellCleared,
     OversellRecorded,
+    PaperForgotten,
     PurchaseOrdered,
     PurchaseOrderEnded,
     PushPlanned,
@@ -94,9 +95,14 @@ def _by_event(event: Event) -> Iterator[Asked]:
             yield LISTINGS, (event.account, event.listing_id)
         case PurchaseOrdered() | PurchaseOrderEnded() | StockReceived():
             if event.purchase_order is not None:
-                yield PURCHASES, (event.purchase_order, event.sku)
+                yield PURCHASES, (event.purchase_order,)
         case TransferSent() | TransferArrived() | TransferLost():
-            yield TRANSFERS, (event.transfer, event.sku)
+            yield TRANSFERS, (event.transfer,)
+        case PaperForgotten():
+            if event.purchase_order is not None:
+                yield PURCHASES, (event.purchase_order,)
+            if event.transfer is not None:
+                yield TRANSFERS, (event.transfer,)
         case StockReturned():
             yield ALLOCATIONS, (event.sku, event.account, event.order_id, event.line_id)
         case _:

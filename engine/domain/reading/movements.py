@@ -31,7 +31,7 @@ def enter(event: Movement, deltas: Deltas, papers: Papers) -> None:
         case StockReceived():
             deltas[event.location].on_hand += event.quantity
             if event.purchase_order is not None:
-                papers.receive(event, deltas)
+                papers.receive(event.purchase_order, event, deltas)
         case StockReturned():
             for location, units in event.taken_back:
                 deltas[location].on_hand -= units

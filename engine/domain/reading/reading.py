@@ -144,7 +144,9 @@ class Reading:
                 self._channels.drop(event)
             case _ if isinstance(event, Movement):
                 self._hear_movement(position, number, event)
-            case AccountPaused() | AccountResumed() | PaperForgotten():
+            case PaperForgotten():
+                self._papers.forget(event)
+            case AccountPaused() | AccountResumed():
                 pass  # here and below: what neither moves units nor tells a channel a number makes no row
             case _ if isinstance(event, IntakeEvent | LetterEvent | AlertEvent | DeliveryEvent | LawEvent):
                 pass

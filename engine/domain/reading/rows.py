@@ -102,6 +102,10 @@ class Rows(Generic[R]):
             self._changed[key + tail] = row
         self._known[key] = {}
 
+    def end_one(self, key: Values, tail: Values) -> None:
+        """Put one row of a key for the last time."""
+        self._changed[key + tail] = self.of(key).pop(tail)
+
     def forget(self, key: Values) -> None:
         """Keep nothing of a key that is not asked for again."""
         self._known.pop(key, None)

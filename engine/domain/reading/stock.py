@@ -126,6 +126,11 @@ class Deltas(dict[LocationId, Fact]):
         self._place = position, number
         self._about = about
 
+    @property
+    def position(self) -> int:
+        """Of the event's frame."""
+        return self._place[0]
+
     def __missing__(self, location: LocationId) -> Fact:
         """Begin at one location."""
         position, number = self._place

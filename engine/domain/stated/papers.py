@@ -16,6 +16,7 @@ class OrderedStated(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ordered: int
     received: int
     ended: bool
+    forgotten: bool = False
 
 
 class SentStated(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -15,6 +15,7 @@ import msgspec
 
 from engine.domain.events import (
     Event,
+    PaperForgotten,
     PurchaseOrdered,
     PurchaseOrderEnded,
     StockReceived,
@@ -32,6 +33,7 @@ PAPER_EVENTS: Final[tuple[type[Event], ...]] = (
     TransferSent,
     TransferArrived,
     TransferLost,
+    PaperForgotten,
 )
 """What `Papers.apply` wants to hear of."""
 
@@ -68,6 +70,8 @@ class PurchaseLine(msgspec.Struct, kw_only=True):
     ordered: int = 0
     received: int = 0
     ended: bool = False
+    forgotten: bool = False
+    """By its book: ordered again, it is another line."""
 
     @property
     def open(self) -> int:
@@ -108,12 +112,18 @@ class PurchaseOrder(msgspec.Struct, kw_only=True):
     reference: str = ""
     lines: dict[Sku, PurchaseLine] = {}
     lines_open: int = 0
+    lines_forgotten: int = 0
     units_ordered: int = 0
     """Over all lines, as are the three that follow."""
     units_received: int = 0
     units_open: int = 0
     units_over: int = 0
     ended: PurchaseOrderEnded | None = None
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether no book knows it any more: who names its number means a new one."""
+        return self.lines_forgotten == len(self.lines)
 
     @property
     def is_finished(self) -> bool:
@@ -212,7 +222,10 @@ def _number(paper: PurchaseOrder | Transfer) -> int:
 
 
 class Papers:
-    """Every purchase order and transfer that is open, and the finished ones of late."""
+    """Every purchase order and transfer that is open, and the finished ones of late.
+
+    What the books have forgotten can be read until its time is over, or its number is used again.
+    """
 
     def __init__(self) -> None:
         """Start without any."""
@@ -234,12 +247,15 @@ class Papers:
                 self._settle(event, arrived=event.quantity, lost=0)
             case TransferLost():
                 self._settle(event, arrived=0, lost=event.quantity)
+            case PaperForgotten():
+                self._forget(event)
             case _:
                 pass
 
     def _order(self, event: PurchaseOrdered) -> None:
         paper = self.purchases.find(event.purchase_order)
-        if paper is None or paper.ended is not None:  # ended and forgotten by the books: the number is used again
+        # nobody amends what has ended: a program that did not say so has forgotten it
+        if paper is None or paper.is_forgotten or paper.ended is not None:
             paper = PurchaseOrder(
                 id=event.purchase_order,
                 number=self.purchases.next_number(),
@@ -274,6 +290,9 @@ class Papers:
     ) -> None:
         line = paper.lines.setdefault(sku, PurchaseLine())
         add_purchase_line(paper, line, -1)
+        if line.forgotten:  # others of the order are known still
+            line = paper.lines[sku] = PurchaseLine()
+            paper.lines_forgotten -= 1
         line.ordered = line.ordered if ordered is None else ordered
         line.received += received
         line.ended = line.ended or ended
@@ -283,7 +302,7 @@ class Papers:
 
     def _send(self, event: TransferSent) -> None:
         paper = self.transfers.find(event.transfer)
-        if paper is None or paper.is_finished:  # as above; a transfer is never added to
+        if paper is None or paper.is_finished:  # the number is used again: a transfer is never added to
             paper = Transfer(
                 id=event.transfer,
                 number=self.transfers.next_number(),
@@ -317,6 +336,14 @@ class Papers:
         paper.units_lost += lost
         paper.changed_at = at
         self.transfers.put(paper, at)
+
+    def _forget(self, event: PaperForgotten) -> None:
+        """Note that a book knows its line no more. A transfer's say so by themselves: none is under way."""
+        paper = self.purchases.find(event.purchase_order) if event.purchase_order is not None else None
+        line = paper.lines.get(event.sku) if paper is not None else None
+        if paper is not None and line is not None:  # else it is not kept any more
+            line.forgotten = True
+            paper.lines_forgotten += 1
 
 
 def add_purchase_line(paper: PurchaseOrder, line: PurchaseLine, sign: int) -> None:

@@ -54,7 +54,12 @@ def _state_purchase(paper: PurchaseOrder) -> PurchaseStated:
         supplier=paper.supplier,
         by=paper.by,
         reference=paper.reference,
-        lines=tuple([OrderedStated(sku, line.ordered, line.received, line.ended) for sku, line in paper.lines.items()]),
+        lines=tuple(
+            [
+                OrderedStated(sku, line.ordered, line.received, line.ended, line.forgotten)
+                for sku, line in paper.lines.items()
+            ]
+        ),
         ended=paper.ended,
     )
 
@@ -73,7 +78,10 @@ def _read_purchase(stated: PurchaseStated) -> PurchaseOrder:
         ended=stated.ended,
     )
     for each in stated.lines:
-        line = paper.lines[each.sku] = PurchaseLine(ordered=each.ordered, received=each.received, ended=each.ended)
+        line = paper.lines[each.sku] = PurchaseLine(
+            ordered=each.ordered, received=each.received, ended=each.ended, forgotten=each.forgotten
+        )
+        paper.lines_forgotten += each.forgotten
         add_purchase_line(paper, line, 1)
     return paper
 
