@@ -84,11 +84,29 @@ def test_who_moved_a_line_before_is_not_who_merges() -> None:
 def test_a_repeated_movement_is_recognised_after_the_merge() -> None:
     """Lesson E8: a receipt whose answer was lost is sent again, and by now names the other SKU."""
     shelf = Shelf(A=1, B=1)
-    shelf.receive(A, 5, key="delivery")
+    first = shelf.receive(A, 5, key="delivery")
     merge(shelf)
     before = figures(shelf.book(B))
-    shelf.receive(B, 5, key="delivery")
+    assert shelf.receive(B, 5, key="delivery") == first
     assert figures(shelf.book(B)) == before
+    other = shelf.receive(B, 4, key="delivery")
+    assert isinstance(other, Refusal)
+    assert (other.code, other.text) == ("CONFLICT", "key=delivery was used for RECEIVE A here 5 before")
+
+
+def test_a_repeated_transfer_is_recognised_after_the_merge() -> None:
+    """By either name, whatever has arrived of it since."""
+    shelf = Shelf(A=5, B=4)
+    first = shelf.send((A, 2), (B, 1))
+    shelf.arrive(2)
+    shelf.arrive(1, sku=B, key="the rest")
+    merge(shelf)
+    before = figures(shelf.book(B))
+    assert shelf.send((B, 3)) == first
+    assert figures(shelf.book(B)) == before
+    other = shelf.send((B, 2))
+    assert isinstance(other, Refusal)
+    assert other.code == "CONFLICT"
 
 
 def test_the_ended_book_takes_nothing_more() -> None:

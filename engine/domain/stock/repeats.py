@@ -4,6 +4,7 @@ One comparison for all kinds: whatever a command and its event have in common by
 who asks again does not change what was asked.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from engine.domain.commands import (
@@ -60,12 +61,19 @@ def answer_as_before(book: Book, command: KeyedCommand) -> Moved | Refusal | Non
     before = book.movements.get(command.key)
     if before is None:
         return None
-    asked = _ASKED_BY[type(before)]
-    if asked is type(command) and all(
-        getattr(before, field) == getattr(command, field) for field in _CONTENT[type(command)]
+    if _ASKED_BY[type(before)] is type(command) and all(
+        getattr(before, field) == getattr(command, field) for field in _content_of(book, command)
     ):
         return Moved(movements=(before,))
     return Refusal(code="CONFLICT", text=f"key={command.key} was used for {_describe(before)} before")
+
+
+def _content_of(book: Book, command: KeyedCommand) -> Iterable[str]:
+    """Name what must be equal: not the SKU of a movement that came here with another one, which its caller may name."""
+    content = _CONTENT[type(command)]
+    if command.key not in book.records.inherited:
+        return content
+    return (field for field in content if field != "sku")
 
 
 def _describe(before: Keyed) -> str:
