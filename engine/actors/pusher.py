@@ -8,6 +8,7 @@ from typing import TypeVar
 import structlog
 import trio
 
+from engine.actors.bell import Bell
 from engine.actors.calls import Caller
 from engine.actors.naming import Resolve, itself, page_by_id, remap, seen_by_id, settled
 from engine.actors.turns import Turns
@@ -103,7 +104,7 @@ class Pusher:
         self._recorder = recorder
         self._request_order_poll = request_order_poll
         heard: PusherListener = listener or SilentListener()
-        self._stirred = trio.Event()
+        self._stirred = Bell()
         self._unreachable: str | None = None
         """As last logged."""
         self._caller = Caller(account, seconds_max=push.call_seconds_max, listener=heard)
@@ -296,7 +297,7 @@ class Pusher:
             task_status.started()
             while True:
                 # taken before anything is looked at: what is told from here on finds this event waited for
-                stirred = self._stirred
+                stirred = self._stirred.next
                 self._note_reach()
                 async with self._turns.turn():
                     for effect in self._publisher.poll(self._now()):
@@ -382,7 +383,7 @@ class Pusher:
             while not line.start(Lane.ORDERS, now=trio.current_time()):
                 if line.breaker.wait_seconds(trio.current_time()) > 0:
                     raise NotSent(self.account, operation, f"left alone for now: {line.unreachable}")
-                stirred = self._stirred
+                stirred = self._stirred.next
                 wait = line.wait_seconds(Lane.ORDERS, now=trio.current_time())
                 with trio.move_on_after(wait):
                     await stirred.wait()
@@ -392,8 +393,7 @@ class Pusher:
 
     def stir(self) -> None:
         """Wake whoever waits for something to change; the next one waits for the next change."""
-        self._stirred.set()
-        self._stirred = trio.Event()
+        self._stirred.ring()
 
     def _now(self) -> Now:
         return Now(trio.current_time(), self._clock.now())
