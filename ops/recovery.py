@@ -1,10 +1,10 @@
 """Recovery on start: every frame of the journal, in order, into whoever owns its events."""
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, get_args
 
 import msgspec
 import structlog
@@ -14,37 +14,24 @@ from engine.actors.journal import decode_events
 from engine.actors.stockwatch import MOVED_SECONDS
 from engine.domain.errors import StoreCorrupt
 from engine.domain.events import (
-    AccountPaused,
-    AccountResumed,
     AlertEvent,
-    BooksCompared,
-    CampaignEnded,
-    CampaignReturned,
-    CampaignSet,
+    BookEvent,
+    CampaignEvent,
     DeliveryEvent,
-    DriftFound,
     Event,
     HoldCommitted,
     ImportEvent,
+    IntakeEvent,
     ItemDescribed,
-    LetterKept,
-    LetterSettled,
-    ListingDropped,
-    ListingMapped,
+    LawEvent,
+    LetterEvent,
     OrderRecorded,
-    OrdersCaughtUp,
-    PushPlanned,
-    PushSettled,
-    PushVerified,
+    PushEvent,
     RecipeSet,
     RulesSet,
     SkuRenamed,
     SnapshotFused,
     StockConfirmed,
-    ViolationCleared,
-    ViolationFound,
-    WebhookHandled,
-    WebhookStored,
 )
 from engine.domain.units import EPOCH
 from engine.ports import Frame
@@ -178,49 +165,62 @@ def forget(node: Node, now: datetime) -> None:
 
 def apply_event(node: Node, event: Event) -> None:
     """Replay one event."""
-    match event:
-        case HoldCommitted():
-            node.router.apply(event)
-            node.desk.apply(event)
-        case OrderRecorded():
-            node.desk.apply(event)
-        case StockConfirmed():
-            node.router.confirm(event)
-        case RecipeSet():
-            node.recipe_owner.apply(event)
-        case WebhookStored() | WebhookHandled() | LetterKept() | LetterSettled() | OrdersCaughtUp():
-            account = node.accounts.get(event.account)
-            arrivals = node.left_alone.arrivals(event.account) if account is None else account.intake.arrivals
-            arrivals.apply(event)
-        case (
-            ListingMapped()
-            | ListingDropped()
-            | PushPlanned()
-            | PushSettled()
-            | PushVerified()
-            | DriftFound()
-            | AccountPaused()
-            | AccountResumed()
-        ):
-            account = node.accounts.get(event.account)
-            if account is None:
-                node.left_alone.push_event(event.account, event)
-            else:
-                account.pusher.apply(event)
-        case ItemDescribed() | SkuRenamed():
-            pass  # the catalogue's alone, which keeps them through the projections
-        case ViolationFound() | ViolationCleared() | BooksCompared():
-            pass  # the scanner's alone, likewise
-        case RulesSet() | CampaignSet() | CampaignEnded() | CampaignReturned():
-            pass  # the offer desk's alone, likewise
-        case _ if isinstance(event, ImportEvent):
-            pass  # who carries imports out, likewise
-        case _ if isinstance(event, AlertEvent | DeliveryEvent):
-            pass  # the alerter's alone, likewise
-        case SnapshotFused():
-            pass  # likewise
-        case _:
-            node.router.apply(event)
+    OWNERS[type(event)](node, event)
+
+
+def _tell_books(node: Node, event: BookEvent) -> None:
+    node.router.apply(event)
+
+
+def _tell_books_and_desk(node: Node, event: HoldCommitted) -> None:
+    node.router.apply(event)
+    node.desk.apply(event)
+
+
+def _tell_desk(node: Node, event: OrderRecorded) -> None:
+    node.desk.apply(event)
+
+
+def _confirm(node: Node, event: StockConfirmed) -> None:
+    node.router.confirm(event)
+
+
+def _tell_recipes(node: Node, event: RecipeSet) -> None:
+    node.recipe_owner.apply(event)
+
+
+def _tell_arrivals(node: Node, event: IntakeEvent | LetterEvent) -> None:
+    account = node.accounts.get(event.account)
+    arrivals = node.left_alone.arrivals(event.account) if account is None else account.intake.arrivals
+    arrivals.apply(event)
+
+
+def _tell_listings(node: Node, event: PushEvent) -> None:
+    account = node.accounts.get(event.account)
+    if account is None:
+        node.left_alone.push_event(event.account, event)
+    else:
+        account.pusher.apply(event)
+
+
+def _leave_to_projections(_node: Node, _event: Event) -> None:
+    """Nobody decides on it: who keeps it hears of it otherwise (`engine.actors.projections`)."""
+
+
+OWNERS: Final[Mapping[type[Event], Callable[[Node, Any], None]]] = {
+    **dict.fromkeys(get_args(BookEvent), _tell_books),
+    HoldCommitted: _tell_books_and_desk,
+    OrderRecorded: _tell_desk,
+    StockConfirmed: _confirm,
+    RecipeSet: _tell_recipes,
+    **dict.fromkeys((*get_args(IntakeEvent), *get_args(LetterEvent)), _tell_arrivals),
+    **dict.fromkeys(get_args(PushEvent), _tell_listings),
+    **dict.fromkeys((ItemDescribed, SkuRenamed, SnapshotFused), _leave_to_projections),
+    **dict.fromkeys((RulesSet, *get_args(CampaignEvent)), _leave_to_projections),
+    **dict.fromkeys((*get_args(ImportEvent), *get_args(LawEvent)), _leave_to_projections),
+    **dict.fromkeys((*get_args(AlertEvent), *get_args(DeliveryEvent)), _leave_to_projections),
+}
+"""Who applies which kind of event itself."""
 
 
 @contextmanager

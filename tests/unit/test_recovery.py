@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import get_args
 
 import msgspec
 import pytest
@@ -45,7 +46,7 @@ from engine.domain.units import DIRECT, EPOCH, AccountId, HoldId, Key, ListingId
 from engine.ports import Frame, SeenListing
 from ops.importer import Staged
 from ops.node import Node
-from ops.recovery import replay
+from ops.recovery import OWNERS, replay
 from tests.fakes.books import BOTH, HERE, place_hold
 from tests.fakes.clocks import PATIENCE_SECONDS, START, NoonClock
 from tests.fakes.engine import skus_apart
@@ -354,3 +355,7 @@ async def test_a_listing_hint_after_recovery_finds_its_listing(autojump_clock: M
     line = order_line(None, 1, listing="l")
     assert node.accounts[SHOP].pusher.sku_of(line) == "A"
     assert node.accounts[SHOP].pusher.pack_units_of(line) == 6
+
+
+def test_every_kind_of_event_has_an_owner_or_is_left_to_projections() -> None:
+    assert set(OWNERS) == set(get_args(Event))
