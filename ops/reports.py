@@ -1,14 +1,11 @@
 """What the whole node says of itself: HEALTH, INFO, CHANNEL LIST, and what it told whom."""
 
-import heapq
 from typing import Any
 
 import msgspec
 import trio
 
-from engine.actors.order_desk import OrderKey
-from engine.domain.catalogue.sold import Order
-from engine.domain.units import EPOCH, AccountId, Sku
+from engine.domain.units import AccountId, Sku
 from ops.node import Node
 from ops.socket.views.past import offer_view
 
@@ -76,13 +73,3 @@ def view_offers(
             continue
         views += [offer_view(offer, explained=explained) for offer in each.pusher.offers_of(sku)]
     return views
-
-
-def newest_orders(node: Node, account: AccountId | None, limit: int) -> list[tuple[OrderKey, Order]]:
-    """Return the orders that changed last at their channels."""
-    orders = ((key, order) for key, order in node.desk.orders.items() if account in {None, key[0]})
-    return heapq.nlargest(
-        limit,
-        orders,
-        key=lambda item: (item[1].snapshot.modified_at if item[1].snapshot is not None else EPOCH, item[0]),
-    )

@@ -7,7 +7,6 @@ from datetime import datetime
 import msgspec
 
 from engine.actors.all_books import AllBooks
-from engine.actors.order_state import OrderState
 from engine.domain.stated import Stateful, Statement
 from engine.domain.stated.offers import FileRulesStated, RulesStated
 from engine.domain.stock.stating_papers import PapersState
@@ -26,7 +25,7 @@ def sections(node: Node) -> dict[str, Stateful]:
         "recipes": node.recipes,
         "fanout": node.fanout,
         "books": AllBooks(ledgers, node.directory, node.documents),
-        "orders": OrderState(node.desk),
+        "orders": node.desk.orders,
         "papers": PapersState(node.papers),
         "incidents": node.incidents,
         "order_notes": node.order_notes,

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from config import schema
 from engine.actors.directory import Directory
 from engine.actors.journal import Journal
-from engine.actors.order_desk import OrderDesk, OrderKey
+from engine.actors.order_desk import OrderDesk
 from engine.actors.reader import JournalReader
 from engine.actors.scanner import Listed, Scanner, Surroundings
 from engine.actors.scanreport import ScanTerms
 from engine.actors.shard import Shard
 from engine.domain.audit.laws import Around, LineKnown
+from engine.domain.catalogue.known_orders import OrderKey
+from engine.domain.catalogue.sold import Order
 from engine.domain.stock.places import Kind, Pools
 from engine.domain.stock.records import DemandKey
 from engine.domain.units import AccountId, HoldId, LineId, LocationId, Sku
@@ -79,24 +81,21 @@ class _Lines:
 
     def __init__(self, desk: OrderDesk) -> None:
         self._desk = desk
-        self._places: dict[OrderKey, dict[LineId, int]] = {}
+        self._found: dict[OrderKey, tuple[Order | None, dict[LineId, int]]] = {}
+        """With the place of each line."""
 
     def find(self, sku: Sku, key: DemandKey) -> LineKnown | None:
         """Return what the desk knows of a line; None: the newest snapshot of its order may not have been decided."""
         account, order_id, line_id = key
         if self._desk.is_deciding((account, order_id)):
             return None
-        order = self._desk.orders.get((account, order_id))
+        order, places = self._order((account, order_id))
         if line_id.startswith("hold:"):
             # a hold that was sold without naming an order is no business of the desk
             return None if order is None else LineKnown((line_id, sku) in order.hold_lines, None)
         if order is None or order.snapshot is None:
             return LineKnown(known=False, open_units=None)
         snapshot = order.snapshot
-        places = self._places.get((account, order_id))
-        if places is None:
-            places = {line.line_id: number for number, line in enumerate(snapshot.lines)}
-            self._places[account, order_id] = places
         number = places.get(line_id)
         if number is None:
             return LineKnown(known=False, open_units=None)
@@ -104,3 +103,11 @@ class _Lines:
         says = snapshot.held_until is None and order.skus[number] == sku
         pack = order.packs[number] if order.packs else 1
         return LineKnown(known=True, open_units=snapshot.lines[number].open_units * pack if says else None)
+
+    def _order(self, key: OrderKey) -> tuple[Order | None, dict[LineId, int]]:
+        found = self._found.get(key)
+        if found is None:
+            order = self._desk.orders.get(key)
+            lines = () if order is None or order.snapshot is None else order.snapshot.lines
+            found = self._found[key] = (order, {line.line_id: number for number, line in enumerate(lines)})
+        return found

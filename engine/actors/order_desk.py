@@ -16,6 +16,7 @@ from engine.actors.mailbox import Mailbox
 from engine.actors.router import Router
 from engine.actors.shard import Slot
 from engine.domain.availability import ChannelSale
+from engine.domain.catalogue.known_orders import KnownOrders, OrderKey
 from engine.domain.catalogue.recipes import Recipes
 from engine.domain.catalogue.sold import (
     UNKNOWN,
@@ -35,8 +36,6 @@ from engine.domain.units import AccountId, HoldId, LocationId, OrderId, Sku
 from engine.ports import Clock
 
 log = structlog.get_logger(__name__)
-
-OrderKey = tuple[AccountId, OrderId]
 
 _TAKEN_MAX = 256
 
@@ -126,11 +125,9 @@ class OrderDesk:
         `recipes`, and what a SKU was merged into (`heir_of`), change only while the desk is `at_rest`.
         """
         self.inbox: Mailbox[Told | CommitInto | Mark | Rest] = Mailbox("order-desk", mailbox_max)
-        self.orders: dict[OrderKey, Order] = {}
+        self.orders = KnownOrders()
         self._undecided: dict[OrderKey, _Recorded] = {}
         """The newest snapshot of an order that is not durable yet."""
-        self._unmatched: set[OrderKey] = set()
-        """Orders with a line that no listing matches."""
         self._router = router
         self._journal = journal
         self._clock = clock
@@ -163,7 +160,7 @@ class OrderDesk:
     async def rematch(self, account_id: AccountId) -> None:
         """Tell again what has a line that no listing matched, where one does now: its units count from now on."""
         account = self._accounts[account_id]
-        for key in sorted(key for key in self._unmatched if key[0] == account_id):
+        for key in sorted(key for key in self.orders.unmatched if key[0] == account_id):
             snapshot, skus, *_ = self.orders.get(key, UNKNOWN)
             lines = zip(snapshot.lines, skus, strict=True) if snapshot is not None else ()
             if snapshot is not None and any(sku is None and self._sku_of(account, line) for line, sku in lines):
@@ -243,18 +240,15 @@ class OrderDesk:
     def take_back(self, key: OrderKey, snapshot: OrderSnapshot, before: Order) -> None:
         """Believe what was believed before a snapshot that was not decided after all."""
         known = self.orders[key]
-        if known.snapshot is snapshot:
+        if known.snapshot == snapshot and key not in self._undecided:
             self.put(key, before._replace(hold_lines=known.hold_lines))
 
     def put(self, key: OrderKey, order: Order) -> None:
         """Know this of an order from now on."""
-        self.orders[key] = order
         if order == UNKNOWN:
-            del self.orders[key]
-        if None in order.skus:
-            self._unmatched.add(key)
+            self.orders.pop(key, None)
         else:
-            self._unmatched.discard(key)
+            self.orders[key] = order
 
     async def _take(self, told: Told) -> None:
         snapshot = told.snapshot

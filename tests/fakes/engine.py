@@ -15,7 +15,6 @@ from engine.actors.documents import Documents
 from engine.actors.fanout import Fanout
 from engine.actors.journal import Journal, decode_events
 from engine.actors.order_desk import CommitInto, OrderDesk
-from engine.actors.order_state import OrderState
 from engine.actors.projections import Projections
 from engine.actors.recipe_owner import RecipeOwner
 from engine.actors.router import Router, Waiter
@@ -212,7 +211,7 @@ class Engine:
             "recipes": self.recipes,
             "fanout": self.fanout,
             "books": AllBooks([shard.ledger for shard in self.shards], self.directory, self.documents),
-            "orders": OrderState(self.desk),
+            "orders": self.desk.orders,
             "incidents": self.incidents,
         }
 

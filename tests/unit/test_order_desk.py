@@ -216,7 +216,7 @@ async def test_counts_that_contradict_each_other_are_refused_and_change_nothing(
         await engine.stock(A=10)
         assert await engine.tell(order(line)) == Refusal(code="BADARG", text=f"order=1 {problem}")
         assert await engine.tell(order(a(1), a(1))) == Refusal(code="BADARG", text="order=1 line 1 appears twice")
-        assert (engine.figures("A"), engine.desk.orders) == ((10, 0, 0), {})
+        assert (engine.figures("A"), dict(engine.desk.orders)) == ((10, 0, 0), {})
 
 
 async def test_an_order_of_an_unknown_account_is_refused(autojump_clock: MockClock) -> None:
@@ -342,7 +342,7 @@ async def test_a_commit_without_an_order_is_none_of_the_desk_s_business(autojump
         await engine.stock(A=10)
         await engine.ask(place_hold("h", (A, 3), seconds=None))
         await engine.ask(CommitHold(hold_id=HoldId("h"), order_id=None))
-        assert (engine.figures("A"), engine.desk.orders) == ((10, 3, 0), {})
+        assert (engine.figures("A"), dict(engine.desk.orders)) == ((10, 3, 0), {})
 
 
 # -- what the channel has counted itself

@@ -12,14 +12,14 @@ from engine.domain.stated.catalogue import ItemStated, NamesStated, RetiredState
 from engine.domain.stated.imports import ImportStated, PieceStated
 from engine.domain.stated.incidents import IncidentsStated, IncidentStated
 from engine.domain.stated.offers import OfferStatement
-from engine.domain.stated.orders import OrderNotesStated, OrderStated
+from engine.domain.stated.orders import OrderNotesStated, OrderStated, SettledStated
 from engine.domain.stated.papers import PapersStated, PurchaseStated, TransferStated
 from engine.domain.stated.past import PastStatement
 from engine.domain.stated.stock import BookContinued, BooksStated, BookStated
 
 StockStatement = BookStated | BookContinued | BooksStated
 CatalogueStatement = ItemStated | NamesStated | RetiredStated
-OrderStatement = OrderStated | OrderNotesStated
+OrderStatement = OrderStated | SettledStated | OrderNotesStated
 PaperStatement = PurchaseStated | TransferStated | PapersStated
 IncidentStatement = IncidentStated | IncidentsStated
 ImportStatement = ImportStated | PieceStated
@@ -64,6 +64,7 @@ __all__ = [
     "PieceStated",
     "PurchaseStated",
     "RetiredStated",
+    "SettledStated",
     "Stateful",
     "Statement",
     "StockStatement",

@@ -19,6 +19,16 @@ class OrderStated(BaseStatement, frozen=True, kw_only=True, tag="order_stated", 
     components: tuple[tuple[Line, ...], ...] = ()
 
 
+class SettledStated(BaseStatement, frozen=True, kw_only=True, tag="settled_stated", gc=False):
+    """Some of an account's orders of which nothing is owed, in the order of their ids."""
+
+    account: AccountId
+    day: int
+    """On which they changed last at their channel: days since the year 1, UTC."""
+    orders: tuple[tuple[OrderId, bytes], ...]
+    """Each packed: `engine.domain.catalogue.sold.Order` in msgpack. Its fields are forever, too."""
+
+
 class OrderNotesStated(BaseStatement, frozen=True, kw_only=True, tag="order_notes_stated", gc=False):
     """What an order of late leaves open; those of an account stand in the order in which they were told."""
 

@@ -10,7 +10,6 @@ from engine.domain.orders import Freshness, OrderSnapshot
 from engine.domain.stock.book import Book
 from engine.domain.units import AccountId, Sku
 from ops.node import Node
-from ops.reports import newest_orders
 from ops.socket import arguments as read
 from ops.socket.command import Arguments
 from ops.socket.resp import ErrorReply
@@ -51,7 +50,7 @@ async def orders(node: Node, _session: Session, arguments: Arguments, reply: Rep
         node.names.check_account(account)
         start = 2
     limit = read.limit(arguments, start)
-    newest = newest_orders(node, account, limit)
+    newest = node.desk.orders.newest(account, limit)
     rows = [order_summary(key, known) for key, known in newest]
     skus = {sku for _, known in newest for _, sku in known.claims}
     # What the desk knows may still be on its way to the disk: answered when the books of these orders are there too.

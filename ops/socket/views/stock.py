@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from engine.actors.order_desk import OrderKey
+from engine.domain.catalogue.known_orders import OrderKey
 from engine.domain.catalogue.sold import Order, sold_lines
 from engine.domain.commands import Committed, Done, Granted, Moved, Refusal, Released
 from engine.domain.events import DemandSet, HoldCommitted, HoldExpired, HoldReleased, Part, UnitsHeld
