@@ -340,17 +340,19 @@ class Node:
         """Push and listen until cancelled, inside running actors; who is told of webhooks should be up by now."""
         await self.offers.adopt_file()
         async with trio.open_nursery() as accounts:
+            for account in self.accounts.values():
+                await accounts.start(account.run)
+            self.ready = True  # to sell and to hear of orders; what is shown follows, SKU by SKU
+            task_status.started()
             await self._tell_all_availability()
             await accounts.start(self.fanout.run)
             await accounts.start(self.offers.run)
             await accounts.start(self.alerter.run)
-            for account in self.accounts.values():
-                await accounts.start(account.run)
-            self.ready = True
-            task_status.started()
 
     async def _tell_all_availability(self) -> None:
         """Tell pushers every level once: what they have not heard of they do not push. Holds go on meanwhile."""
+        started = trio.current_time()
+        books = [book for shard in self.shards for book in shard.ledger.books.values()]
 
         def tell(books: Sequence[Book]) -> None:
             levels = [(book.sku, book.levels(), self.clock.now()) for book in books]
@@ -361,7 +363,8 @@ class Node:
 
             self.journal.enqueue((), durable)  # behind what the books have and the journal does not yet
 
-        await in_slices([book for shard in self.shards for book in shard.ledger.books.values()], tell, BRISK)
+        await in_slices(books, tell, BRISK)
+        log.info("levels.told", skus=len(books), seconds=round(trio.current_time() - started, 3))
 
     def request_shutdown(self, reason: str) -> None:
         """Ask whoever runs the node to end it."""
