@@ -114,7 +114,7 @@ class Listings:
         if after is not before:
             self.standings[before] -= 1
             self.standings[after] += 1
-        if listing.dark is not (listing.state is State.VERIFIED and listing.pushed == 0):
+        if listing.dark is not _is_dark(listing):
             listing.dark = not listing.dark
             self._tell_dark(listing.sku)
 
@@ -154,6 +154,7 @@ class Listings:
             listing = self._dropped.pop(event.listing_id, None)
             if listing is None:
                 listing = Listing(event.listing_id, event.sku, event.pack_units, event.source)
+            listing.dark = _is_dark(listing)
             self._mapped[event.listing_id] = listing
             self.standings[listing.standing] += 1
         else:
@@ -170,7 +171,8 @@ class Listings:
         if listing is not None:
             self.standings[listing.standing] -= 1
             self._forget_sku(listing)
-            self._dropped[listing_id] = listing  # its versions go on where they were, should it ever come back
+            if listing.version > 0:
+                self._dropped[listing_id] = listing  # its versions go on where they were, should it ever come back
 
     def _sell(self, listing: Listing) -> None:
         others = self._of_sku.get(listing.sku)
@@ -203,6 +205,8 @@ class Listings:
 
     def _settle(self, event: PushSettled) -> None:
         push = self._find(event.listing_id, event.version)
+        if push is not None and push.settled_at is not None:
+            return  # once is enough: it has gone on from there
         if push is not None:
             push.verdict, push.reason, push.settled_at = event.verdict, event.reason, event.at
         listing = self._known(event.listing_id)
@@ -212,6 +216,8 @@ class Listings:
         if self.step(listing, change):
             listing.reason = event.reason
             listing.owed = listing.owed or change is not Change.ACCEPTED
+            if listing.recorded is State.VERIFIED:  # it was seen before its answer stood in the journal
+                self.step(listing, Change.VERIFIED)
 
     def _verify(self, event: PushVerified) -> None:
         push = self._find(event.listing_id, event.version)
@@ -263,7 +269,7 @@ class Listings:
             listing = self._mapped.get(listing_id)
             if listing is not None:
                 yield _state_listing(listing, mapped=True)
-            elif self._dropped[listing_id].version > 0:
+            else:
                 yield _state_listing(self._dropped[listing_id], mapped=False)
         for listing_id, pushes in self._pushes.items():
             yield PushesStated(listing_id=listing_id, pushes=tuple([_state_push(push) for push in pushes]))
@@ -278,7 +284,7 @@ class Listings:
                     return
                 self._mapped[listing_id] = listing
                 self.standings[listing.state] += 1
-                listing.dark = listing.state is State.VERIFIED and listing.pushed == 0
+                listing.dark = _is_dark(listing)
                 self._sell(listing)
                 self._tell_dark(listing.sku)
             case PushesStated(listing_id=listing_id, pushes=pushes):
@@ -289,6 +295,10 @@ class Listings:
                 self._pushes[listing_id] = history
             case AccountPaused():
                 self.apply(statement)
+
+
+def _is_dark(listing: Listing) -> bool:
+    return listing.state is State.VERIFIED and listing.pushed == 0
 
 
 def _state_listing(listing: Listing, *, mapped: bool) -> ListingStated:

@@ -117,7 +117,7 @@ def pushing(draw: st.DrawFn) -> Step:
                 event = PushSettled(**mine, version=max(newest - number, 1), verdict=verdict, reason=verdict)
             case "v":
                 event = PushVerified(**mine, version=max(newest - number, 1), shown=number)
-            case "f" if known is None or known.state not in {State.ACCEPTED, State.VERIFIED}:
+            case "f" if known is None or known.recorded not in {State.ACCEPTED, State.VERIFIED}:
                 return  # nobody looks for one
             case "f":
                 event = DriftFound(**mine, version=max(newest - number // 2, 0), shown=9, expected=number)
@@ -267,7 +267,7 @@ def selling(draw: st.DrawFn) -> Step:
                 held = HoldCommitted(at=at, sku=sku, hold_id=HoldId(name), account=DIRECT, order_id=None)
                 sales.demand.committed(held, units)
             case "m":  # all of its lines are taken off it first, in the same frame
-                for gone, seller, order_id, line_id in [key for key in sales.demand._lines if key[0] == SKUS[0]]:
+                for gone, seller, order_id, line_id in sorted(key for key in sales.demand._lines if key[0] == SKUS[0]):
                     line: dict[str, Any] = {"at": at, "account": seller, "order_id": order_id, "line_id": line_id}
                     sales.demand.apply(DemandSet(sku=gone, **line), position)
                     sales.demand.apply(DemandSet(sku=SKUS[1], committed=parts, **line), position)

@@ -108,11 +108,32 @@ def test_a_push_recorded_before_its_mapping_keeps_its_version() -> None:
 
 
 def test_an_answer_to_an_older_push_does_not_touch_the_newer_one() -> None:
-    listings = replay(mapped(), planned(1), settled(1, "unknown"), planned(2), settled(1, "refused"))
+    listings = replay(mapped(), planned(1), planned(2), settled(1, "refused"))
     listing = listings.get(ONE)
     assert listing is not None
     assert listing.state is State.IN_FLIGHT
     assert [push.verdict for push in listings.pushes(ONE)] == ["refused", ""]
+
+
+def test_a_push_is_settled_once() -> None:
+    listings = replay(mapped(), planned(1), settled(1, "applied"), settled(1, "unknown"))
+    listing = listings.get(ONE)
+    assert listing is not None
+    assert (listing.state, listing.recorded, listing.owed) == (State.ACCEPTED, State.ACCEPTED, False)
+    assert [push.verdict for push in listings.pushes(ONE)] == ["applied"]
+
+
+def test_a_push_that_was_seen_before_its_answer_stood_in_the_journal_is_verified() -> None:
+    seen = PushVerified(at=NOON, account=SHOP, listing_id=ONE, version=1, shown=5)
+    listing = replay(mapped(), planned(1), seen, settled(1, "applied")).get(ONE)
+    assert listing is not None
+    assert (listing.state, listing.recorded) == (State.VERIFIED, State.VERIFIED)
+
+
+def test_nothing_is_kept_of_a_listing_that_was_dropped_and_never_pushed_to() -> None:
+    dropped = ListingDropped(at=NOON, account=SHOP, listing_id=ONE)
+    never = replay(planned(1))
+    assert [*replay(mapped(), dropped, planned(1)).state(NOON)] == [*never.state(NOON)]
 
 
 def test_drift_is_counted_until_the_number_is_seen() -> None:
