@@ -124,7 +124,7 @@ class Router:
             self._directory[event.hold_id] = placed_on(skus, event.account)
         elif isinstance(event, SkuMerged):
             gone = self.ledger_of(event.sku).books[event.sku]
-            self.ledger_of(event.into).inherit_keys(event.into, gone, event.at)
+            self.ledger_of(event.into).inherit(event.into, gone, event.at)
         elif isinstance(event, PurchaseOrdered):
             self._documents.note((Paper.PURCHASE, event.purchase_order), (event.sku,))
         elif isinstance(event, TransferSent):

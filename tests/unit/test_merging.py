@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engine.domain.catalogue.items import Barcode, Details
 from engine.domain.catalogue.merging import decide_merge, find_obstacles, inherit_barcodes, refuse_merge
-from engine.domain.commands import Done, Reallocate, Refusal
+from engine.domain.commands import Done, Moved, Reallocate, Refusal
 from engine.domain.events import BookEvent, DemandSet, SkuMerged, StockReturned
 from engine.domain.states import SET_ASIDE, State
 from engine.domain.stock.book import Book
@@ -23,7 +23,7 @@ def merge(shelf: Shelf) -> tuple[BookEvent, ...]:
     for event in events:
         shelf.ledgers[event.sku].apply(event)
     shelf.events += events
-    shelf.ledgers[B].inherit_keys(B, shelf.book(A), shelf.now)
+    shelf.ledgers[B].inherit(B, shelf.book(A), shelf.now)
     return events
 
 
@@ -92,6 +92,21 @@ def test_a_repeated_movement_is_recognised_after_the_merge() -> None:
     other = shelf.receive(B, 4, key="delivery")
     assert isinstance(other, Refusal)
     assert (other.code, other.text) == ("CONFLICT", "key=delivery was used for RECEIVE A here 5 before")
+
+
+def test_a_look_from_before_the_merge_is_not_taken_for_one_at_both() -> None:
+    """Lessons E8, E13: a partner's level of A, refused as stale once, arrives again and names B by now."""
+    shelf = Shelf(A=9, B=28)
+    shelf.wait(10)
+    merge(shelf)
+    before = figures(shelf.book(B))
+    late = shelf.observe(9, sku=B, seconds_ago=5, key="level of A")
+    assert isinstance(late, Refusal)
+    assert late.code == "STALE"
+    assert figures(shelf.book(B)) == before
+    shelf.wait(10)
+    assert isinstance(shelf.observe(36, sku=B, key="level of both"), Moved)
+    assert figures(shelf.book(B)) == {(HERE, State.SELLABLE): 36}
 
 
 def test_a_repeated_transfer_is_recognised_after_the_merge() -> None:
@@ -190,5 +205,5 @@ def test_no_unit_is_made_or_lost(steps: list[tuple[str, Sku, int, int, LocationI
         if isinstance(event, BookEvent):
             again.ledgers[event.sku].apply(event)
             if isinstance(event, SkuMerged):
-                again.ledgers[B].inherit_keys(B, again.book(A), event.at)
+                again.ledgers[B].inherit(B, again.book(A), event.at)
     assert (again.book(A), again.book(B)) == (shelf.book(A), shelf.book(B))

@@ -198,6 +198,12 @@ class Book:
             if self.records.inherited:
                 self.own_records().inherited.pop(key, None)
 
+    def inherit_looks(self, gone: "Book", now: datetime) -> None:
+        """Take no look from before a merge any more where the other SKU had units: it may have been one at that SKU."""
+        settled = self.own_records().settled
+        for location in gone.positions:
+            settled[location] = max(now, settled.get(location, now))
+
     def inherit_keys(self, gone: "Book", horizon: datetime, now: datetime) -> Iterator[Key]:
         """Take over the movements of a book that is merged into this one, and return their keys.
 

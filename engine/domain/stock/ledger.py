@@ -205,8 +205,9 @@ class Ledger:
         for sku in self.books:
             yield self.watch(sku, Regrouped(), now)
 
-    def inherit_keys(self, sku: Sku, gone: Book, now: datetime) -> None:
-        """Remember the keys of a book that was merged into this one: a repeat must not move units a second time."""
+    def inherit(self, sku: Sku, gone: Book, now: datetime) -> None:
+        """Remember what happened to a book that was merged into this one: no repeat and no old look may count twice."""
+        self.books[sku].inherit_looks(gone, now)
         for key in self.books[sku].inherit_keys(gone, now - self._remembered_for, now):
             self._remembered.append((now, sku, key, False))
 
