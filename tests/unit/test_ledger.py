@@ -156,6 +156,7 @@ def test_no_more_is_remembered_than_there_is_room_for() -> None:
     shelf = Shelf(A=50, remembered_max=3)
     shelf.ledgers[A].forget(START)
     for number in range(10):
+        shelf.wait(1)
         shelf.hold(f"h{number}")
         shelf.release(f"h{number}")
         shelf.ledgers[A].forget(shelf.now)

@@ -7,7 +7,6 @@ takes only its second half, `apply`.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from operator import itemgetter
 from typing import NamedTuple
 
 from engine.domain.commands import Answer, Command, Done, PlaceHold, RecordOrder, TakeSnapshot
@@ -39,6 +38,7 @@ from engine.domain.events import (
     UnitsHeld,
 )
 from engine.domain.stated.stock import BookContinued, BookStated
+from engine.domain.stock.answered import Answered
 from engine.domain.stock.book import Book, demand_key
 from engine.domain.stock.booking import apply, hold_units
 from engine.domain.stock.causes import Regrouped, cause_of_shortage
@@ -50,7 +50,7 @@ from engine.domain.stock.places import ONE_POOL, Pool, Pools
 from engine.domain.stock.records import HISTORY_SECONDS
 from engine.domain.stock.shortage import find_shortages
 from engine.domain.stock.snapshots import build_record, read_row, take_snapshot
-from engine.domain.stock.stating import list_remembered, read_book, read_promises
+from engine.domain.stock.stating import list_answered, read_book, read_promises
 from engine.domain.units import EPOCH, HoldId, Key, Sku
 
 _DUES_MIN = 4096
@@ -97,13 +97,10 @@ class Ledger:
         """Every SKU; the next one to forget old history in front."""
         self._prune_at = EPOCH
         self._filing = Filing(timedelta(seconds=documents_seconds), remembered_max)
-        self._remembered_for = timedelta(seconds=remembered_seconds)
-        self._remembered_max = remembered_max
         self._dues = Dues()
         self._ended_early = 0
         """Dues that name what has ended or changed before, at most."""
-        self._remembered: deque[tuple[datetime, Sku, HoldId | Key, bool]] = deque()
-        """What may be forgotten, oldest first; the flag tells a hold from a movement's key."""
+        self._answered = Answered(remembered_seconds, remembered_max)
 
     def apply(self, event: BookEvent) -> None:
         """Apply one event to its book and to the due list. Replay and live running both come through here."""
@@ -125,9 +122,9 @@ class Ledger:
                     self._filing.note(book, event)
             case HoldCommitted() | HoldReleased():
                 self._ended_early += 1
-                self._remembered.append((event.at, event.sku, event.hold_id, True))
+                self._answered.add(event.at, (event.hold_id, event.sku, True))
             case HoldExpired() | HoldRefused():
-                self._remembered.append((event.at, event.sku, event.hold_id, True))
+                self._answered.add(event.at, (event.hold_id, event.sku, True))
             case PurchaseOrdered() | PurchaseOrderEnded():
                 self._filing.note(book, event)
             case (
@@ -142,7 +139,7 @@ class Ledger:
             ):
                 if book.records.inherited:  # it was forgotten, and is used again
                     book.own_records().inherited.pop(event.key, None)
-                self._remembered.append((event.at, event.sku, event.key, False))
+                self._answered.add(event.at, (event.key, event.sku, False))
                 if isinstance(event, StockReceived | StockReturned | TransferArrived | TransferLost):
                     self._filing.note(book, event)
             case _:
@@ -174,7 +171,7 @@ class Ledger:
     @property
     def remembered(self) -> int:
         """Ended holds, refusals and movement keys that a repeat would be recognised by."""
-        return len(self._remembered)
+        return len(self._answered)
 
     def lapse(self, now: datetime) -> list[BookEvent]:
         """Decide and apply what the clock has decided: holds whose time is over are available from that instant on.
@@ -208,8 +205,8 @@ class Ledger:
     def inherit(self, sku: Sku, gone: Book, now: datetime) -> None:
         """Remember what happened to a book that was merged into this one: no repeat and no old look may count twice."""
         self.books[sku].inherit_looks(gone, now)
-        for key in self.books[sku].inherit_keys(gone, now - self._remembered_for, now):
-            self._remembered.append((now, sku, key, False))
+        for key in self.books[sku].inherit_keys(gone, self._answered.horizon(now), now):
+            self._answered.add(now, (key, sku, False))
 
     @property
     def papers(self) -> int:
@@ -235,16 +232,15 @@ class Ledger:
                 self._unpruned.rotate(-1)
                 self.books[self._unpruned[-1]].forget_history(now)
         holds: list[HoldId] = []
-        if not self._remembered:
+        if not self._answered:
             return holds
-        horizon = now - self._remembered_for
-        while self._remembered and (self._remembered[0][0] < horizon or len(self._remembered) > self._remembered_max):
-            at, sku, what, is_hold = self._remembered.popleft()
-            if is_hold:
-                self.books[sku].forget_hold(HoldId(what), at)
-                holds.append(HoldId(what))
-            else:
-                self.books[sku].forget_key(Key(what), at)
+        for at, entries in self._answered.forget(now):
+            for what, sku, is_hold in entries:
+                if is_hold:
+                    self.books[sku].forget_hold(HoldId(what), at)
+                    holds.append(HoldId(what))
+                else:
+                    self.books[sku].forget_key(Key(what), at)
         return holds
 
     # -- as statements
@@ -252,12 +248,9 @@ class Ledger:
     def forgettable(self, now: datetime) -> dict[Sku, set[tuple[datetime, str]]]:
         """Return what `forget` would drop now, by SKU: since when it is remembered, and its hold's id or its key."""
         found: dict[Sku, set[tuple[datetime, str]]] = {}
-        horizon, left = now - self._remembered_for, len(self._remembered)
-        for at, sku, what, _ in self._remembered:
-            if at >= horizon and left <= self._remembered_max:
-                break
-            found.setdefault(sku, set()).add((at, what))
-            left -= 1
+        for at, entries in self._answered.forgettable(now):
+            for what, sku, _ in entries:
+                found.setdefault(sku, set()).add((at, what))
         return found
 
     def restore(self, stated: BookStated | BookContinued) -> None:
@@ -276,11 +269,12 @@ class Ledger:
         for line in stated.demand:
             if line.expires_at is not None:
                 self._dues.add(line.expires_at, book.demand[line.account, line.order_id, line.line_id])
-        self._remembered.extend(list_remembered(stated))
+        for since, entry in list_answered(stated):
+            self._answered.add(since, entry)
 
     def restored(self) -> None:
-        """Bring what may be forgotten into its order: which of one instant goes first is no promise to anybody."""
-        self._remembered = deque(sorted(self._remembered, key=itemgetter(0)))
+        """Bring what may be forgotten into its order."""
+        self._answered.restored()
         self._filing.restored()
 
 

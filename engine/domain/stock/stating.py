@@ -21,9 +21,10 @@ from engine.domain.stated.stock import (
     ReturnStated,
     TransferLineStated,
 )
+from engine.domain.stock.answered import Entry
 from engine.domain.stock.book import Book, HoldEnd, Keyed, Position
 from engine.domain.stock.records import History, PurchaseLine, Records, TransferLine
-from engine.domain.units import HoldId, Key, Sku
+from engine.domain.units import Key, Sku
 
 ENTRIES_MAX: Final = 500
 """Holds, order lines and movements of each kind in one statement: some 100 KB. A hot SKU has a million holds."""
@@ -227,15 +228,15 @@ def read_promises(book: Book, stated: PromisesStated) -> None:
         book.own_records().inherited.update(stated.inherited)
 
 
-def list_remembered(stated: PromisesStated) -> Iterator[tuple[datetime, Sku, HoldId | Key, bool]]:
-    """Return what may be forgotten of a book some day, in the order of the statement: since when, and what."""
+def list_answered(stated: PromisesStated) -> Iterator[tuple[datetime, Entry]]:
+    """Return what may be forgotten of a book some day, and since when it is remembered."""
     sku, inherited = stated.sku, dict(stated.inherited)
     for ended in stated.ended:
-        yield ended.ended_at, sku, ended.hold_id, True
+        yield ended.ended_at, (ended.hold_id, sku, True)
     for refused in stated.refused:
-        yield refused.at, sku, refused.hold_id, True
+        yield refused.at, (refused.hold_id, sku, True)
     for movement in stated.movements:
-        yield inherited.get(movement.key, movement.at), sku, movement.key, False
+        yield inherited.get(movement.key, movement.at), (movement.key, sku, False)
 
 
 def _read_held(row: EndedStated, sku: Sku) -> UnitsHeld:
