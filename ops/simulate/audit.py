@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from ops.simulate.answers import Answer
 from ops.simulate.operators import ask_hold, ask_order
-from ops.simulate.oracle.figures import final_figures, units_shipped
+from ops.simulate.oracle.figures import final_figures, final_figures_at, misplaced, units_shipped
 from ops.simulate.oracle.formula import expected_offer
 from ops.simulate.oracle.oracle import Problem
+from ops.simulate.oracle.shortages import worst_shortage
 from ops.simulate.shoppers import hear_hold
 from ops.simulate.till import Till
 from ops.simulate.world import World
@@ -57,6 +58,7 @@ class Audit:
                 self._check_stock(sku, figures)
             await self._check_incidents(stock)
             await self._check_offers(stock)
+            await self._check_merges(stock)
         await self._check_campaigns()
         await self._check_scan()
         self._check_rest()
@@ -71,6 +73,8 @@ class Audit:
             if wrong or case.seen != len(case.states) - 1:
                 known = wrong or f"known in state {case.seen + 1} of {len(case.states)}"
                 self._complain(f"order {order} of {account} is {known}", order)
+            for what in misplaced(self._oracle, case, self._world.host.now_seconds):
+                self._complain(f"order {order} of {account}: {what}", order)
         for account in (*self._world.markets, "direct"):
             rows = await self._ask("ORDERS", account, "LIMIT", "1000") or ()
             ours = {order for seller, order in self._oracle.orders if seller == account}
@@ -84,35 +88,41 @@ class Audit:
         for name, figure in expected._asdict().items():
             if told[name] != figure:
                 self._complain(f"{sku}: {name} is {told[name]}, must be {figure}", sku)
-        incoming = self._oracle.purchases.incoming(sku)
-        if told["incoming"] != incoming:
+        members = self._oracle.merges.members(sku)
+        incoming = self._oracle.purchases.incoming(members)
+        if not incoming.allow(told["incoming"]):
             self._complain(f"{sku}: incoming is {told['incoming']}, must be {incoming}", sku)
-        shelf = self._oracle.shelves[sku]
-        for key in shelf.unsettled():
-            self._complain(f"{sku}: nobody was told what became of movement {key}", sku, key)
-        shipped = units_shipped(self._oracle)[sku]
-        if shelf.found > shipped:
-            self._complain(f"{sku}: {shelf.found} were found, and {shipped} ever left", sku)
+        found = 0
+        for member in members:
+            found += self._oracle.shelves[member].found
+            for key in self._oracle.shelves[member].unsettled():
+                self._complain(f"{sku}: nobody was told what became of movement {key}", sku, member, key)
+        shipped = units_shipped(self._oracle, sku)
+        if found > shipped:
+            self._complain(f"{sku}: {found} were found, and {shipped} ever left", sku)
+        self._check_places(sku, told)
+
+    def _check_places(self, sku: str, told: Mapping[str, Any]) -> None:
+        """Check the figures of each location, and what the pools that they make up are short of."""
+        free: dict[str, int] = {}
+        lacking: dict[str, int] = {}
         for at in told["locations"]:
             place = at["location"]
-            most = shelf.most.get(place, 0)
-            if not most - shipped <= at["on_hand"] <= most:
-                self._complain(f"{sku}: {at['on_hand']} on hand at {place}, must be {most - shipped} to {most}", sku)
-            if at["unavailable"] != shelf.aside_least.get(place, 0):
-                self._complain(f"{sku}: {at['unavailable']} unavailable at {place}", sku)
-            free = at["on_hand"] - at["committed"] - at["reserved"] - at["unavailable"]
-            if at["atp"] != free - shelf.safety.get(place, 0):
+            expected = final_figures_at(self._oracle, sku, place, self._world.host.now_seconds)
+            for name in ("on_hand", "committed", "reserved", "unavailable"):
+                bounds = getattr(expected, name)
+                if not bounds.allow(at[name]):
+                    self._complain(f"{sku}: {name} is {at[name]} at {place}, must be {bounds}", sku)
+            free[place] = at["on_hand"] - at["committed"] - at["reserved"] - at["unavailable"]
+            lacking[place] = max(0, expected.bound + at["unavailable"] - at["on_hand"])
+            if at["atp"] != free[place] - self._oracle.shelves[sku].safety.get(place, 0):
                 self._complain(f"{sku}: atp {at['atp']} at {place} does not add up", sku)
-        if told["oversold"] != self._shortage(told):
-            self._complain(f"{sku}: oversold is {told['oversold']}, must be {self._shortage(told)}", sku)
-
-    def _shortage(self, told: Mapping[str, Any]) -> int:
-        """Return the units promised beyond what there is, pool by pool."""
-        free = {
-            at["location"]: at["on_hand"] - at["committed"] - at["reserved"] - at["unavailable"]
-            for at in told["locations"]
-        }
-        return sum(max(0, -sum(free.get(place, 0) for place in pool)) for pool in self._oracle.pools)
+        short = sum(
+            max(sum(lacking.get(place, 0) for place in pool), -sum(free.get(place, 0) for place in pool))
+            for pool in self._oracle.pools
+        )
+        if told["oversold"] != short:
+            self._complain(f"{sku}: oversold is {told['oversold']}, must be {short}", sku)
 
     async def _check_incidents(self, stock: Mapping[str, Mapping[str, Any]]) -> None:
         """Check that incidents are open where units are short, and that each that ever was had a reason."""
@@ -125,26 +135,34 @@ class Audit:
         for row in rows:
             sku = self._oracle.sku(row["sku"])
             if sku not in worst:
-                worst[sku] = max(self._oracle.worst_shortage(sku, pool) for pool in range(len(self._oracle.pools)))
+                worst[sku] = max(worst_shortage(self._oracle, sku, pool) for pool in range(len(self._oracle.pools)))
             if row["units"] > worst[sku]:
                 text = f"incident of {row['units']} {sku} at {row['at']}: never more than {worst[sku]} were short"
                 self._complain(text, sku)
+
+    async def _check_merges(self, stock: Mapping[str, Mapping[str, Any]]) -> None:
+        """Check that whoever asks for a SKU that has gone is told of its heir."""
+        for gone in self._oracle.merges.gone:
+            heir, told = self._oracle.sku(gone), await self._ask("STOCK", gone)
+            if told is not None and told != stock[heir]:
+                self._complain(f"{gone} has gone into {heir}, and is answered {told}", gone, heir)
 
     # -- listings
 
     async def _check_offers(self, stock: Mapping[str, Mapping[str, Any]]) -> None:
         """Check that every listing is verified at its offer, and that its channel shows that."""
         atp = {(sku, at["location"]): at["atp"] for sku, told in stock.items() for at in told["locations"]}
-        now = self._world.clock.true().isoformat()
+        now, book = self._world.clock.true().isoformat(), self._world.rules_by_id()
         offers: dict[tuple[str, str], Mapping[str, Any]] = {}
         for sku in [*self._world.goods(), *self._world.recipes]:
             told = await self._ask("OFFERS", sku)
             offers |= {(each["account"], each["listing"]): each for each in (told or {"offers": ()})["offers"]}
-        for (account, listing), (sku, pack) in self._oracle.listings.items():
+        for (account, listing), (named, pack) in self._oracle.listings.items():
             if account not in self._world.markets:
                 continue
+            sku = self._oracle.sku(named)
             expected = expected_offer(
-                self._world.book,
+                book,
                 account,
                 sku,
                 places=self._oracle.places[account],
@@ -158,9 +176,8 @@ class Audit:
             offer = offers.pop((account, listing), None)
             told = None if offer is None else (offer["offer"], offer["state"])
             verified = told is not None and told == (shown, "verified")
-            if not verified or shown is None or not expected.least <= shown <= expected.most:
-                must = f"{expected.least} to {expected.most}" if expected.least < expected.most else expected.most
-                text = f"{listing} ({sku}) must be verified at {must}; the daemon says {told}, it shows {shown}"
+            if not verified or shown is None or not expected.allow(shown):
+                text = f"{listing} ({sku}) must be verified at {expected}; the daemon says {told}, it shows {shown}"
                 self._complain(text, listing, sku)
         for account, listing in offers:
             self._complain(f"{listing} of {account} sells nothing of ours, and is offered", listing)

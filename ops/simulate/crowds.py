@@ -6,7 +6,7 @@ import trio
 from engine.domain.orders import OrderSnapshot
 from engine.domain.units import OrderId
 from engine.ports import ListingHint, NoHint, OrderHint, RefetchHint, WebhookHint
-from ops.simulate.market import Market, Ware
+from ops.simulate.market import Market, Wanted, Ware
 from ops.simulate.orders import MarketLine, MarketOrder
 from ops.simulate.outlet import seen
 from ops.simulate.till import Till
@@ -21,13 +21,16 @@ async def run_crowd(world: World, market: Market) -> None:
         wares = market.buyable()
         if not world.is_open() or not wares:
             continue
-        wanted: dict[str, tuple[Ware, int]] = {}
+        counters = world.plan.counters[market.account]
+        counter = rng.choice(counters) if counters and rng.random() < 0.4 else ""
+        wanted: dict[str, Wanted] = {}
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
             ware = rng.choice(wares)
             units = min((ware.shown or 0) - ware.basketed, rng.choice((1, 1, 2, 4)))
-            wanted[ware.listing] = (ware, units)
+            wanted[ware.listing] = Wanted(ware, units, counter if rng.random() < 0.8 else "")
         unpaid = market.temper.unpaid and rng.random() < 0.25
         order = market.buy(list(wanted.values()), rng.uniform(5, 30) if unpaid else None)
+        world.counts["order sent" if not any(line.pickup for line in order.lines) else "order picked up"] += 1
         world.nursery.start_soon(_live, world, market, order)
 
 

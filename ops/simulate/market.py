@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import trio
 
@@ -37,6 +37,15 @@ class Ware:
     """Of the newest write, where the marketplace compares."""
     basketed: int = 0
     """Units of orders that are not paid yet."""
+
+
+class Wanted(NamedTuple):
+    """What a buyer wants of one listing."""
+
+    ware: Ware
+    units: int
+    pickup: str
+    """Where the buyer comes for it; empty: it is to be sent."""
 
 
 class Watcher(Protocol):
@@ -197,7 +206,7 @@ class Market:
         """Return listings that a buyer can buy from."""
         return [ware for ware in self.wares.values() if (ware.shown or 0) > ware.basketed]
 
-    def buy(self, wanted: Sequence[tuple[Ware, int]], pays_within: float | None) -> MarketOrder:
+    def buy(self, wanted: Sequence[Wanted], pays_within: float | None) -> MarketOrder:
         """Place an order for units that are shown; unpaid for so many seconds, or paid at once."""
         at = self.stamp()
         order = MarketOrder(
@@ -205,13 +214,14 @@ class Market:
             order=f"{self.account}-o{len(self.orders) + 1}",
             placed_at=at,
             lines=[
-                MarketLine(str(number), ware.listing, ware.sku, units) for number, (ware, units) in enumerate(wanted, 1)
+                MarketLine(str(number), ware.listing, ware.sku, units, pickup=pickup)
+                for number, (ware, units, pickup) in enumerate(wanted, 1)
             ],
             held_until=None if pays_within is None else at + timedelta(seconds=pays_within),
             modified_at=at,
         )
         self.orders[order.order] = order
-        for ware, units in wanted:
+        for ware, units, _ in wanted:
             if pays_within is None:
                 self._take(ware, units)
             else:
@@ -264,19 +274,12 @@ class Market:
     def _publish(self, order: MarketOrder, what: str) -> None:
         order.changed(self.stamp())
         skus = {self._watcher.subject(self.account, line.listing): None for line in order.lines}
-        lines = ", ".join(
-            f"{line.listing} x{line.ordered}, {line.cancelled} cancelled, {line.shipped} shipped, {line.returned} back"
-            for line in order.lines
-        )
+        lines = ", ".join(map(str, order.lines))
         listings = [line.listing for line in order.lines]
         subjects = filter(None, (self.account, order.order, *listings, *skus))
         self._story.tell(self.account, f"order {order.order} {what}: {lines}", *subjects)
-        claims = [
-            Claim(line.line, line.listing, line.ordered, line.cancelled, line.shipped, line.returned)
-            for line in order.lines
-        ]
         held_until = None if order.held_until is None else seconds_of(order.held_until)
-        self._watcher.order_changed(self.account, order.order, claims, held_until)
+        self._watcher.order_changed(self.account, order.order, order.claims, held_until)
         self.changed(order.told[-1])
 
     def orders_after(self, after: datetime) -> list[MarketOrder]:

@@ -71,7 +71,10 @@ class Operator:
     async def _edit_recipe(self) -> None:
         if not self._world.recipes:
             return
-        kit = self._rng.choice(list(self._world.recipes))
+        async with self._world.recipe_desk:
+            await self._set_recipe(self._rng.choice(list(self._world.recipes)))
+
+    async def _set_recipe(self, kit: str) -> None:
         parts = self._rng.sample(self._world.goods(), self._rng.randint(1, 3))
         recipe = {part: self._rng.randint(1, 3) for part in parts}
         together = self._rng.random() < 0.3

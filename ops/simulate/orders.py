@@ -7,7 +7,8 @@ from datetime import datetime
 import msgspec
 
 from engine.domain.orders import OrderLine, OrderSnapshot, OrderStatus
-from engine.domain.units import AccountId, LineId, ListingId, OrderId, Sku
+from engine.domain.units import AccountId, LineId, ListingId, LocationId, OrderId, Sku
+from ops.simulate.oracle.orders import Claim
 
 
 @dataclass
@@ -22,6 +23,14 @@ class MarketLine:
     cancelled: int = 0
     shipped: int = 0
     returned: int = 0
+    pickup: str = ""
+    """Where its buyer comes for it, as the location is called here; empty: it is sent."""
+
+    def __str__(self) -> str:
+        told = (
+            f"{self.listing} x{self.ordered}, {self.cancelled} cancelled, {self.shipped} shipped, {self.returned} back"
+        )
+        return f"{told}, picked up at {self.pickup}" if self.pickup else told
 
     @property
     def open(self) -> int:
@@ -44,6 +53,14 @@ class MarketOrder:
     """How often it was changed."""
     told: list[OrderSnapshot] = field(default_factory=list)
     """Every state, the newest last."""
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Its lines as the oracle hears of them."""
+        return tuple(
+            Claim(line.line, line.listing, line.ordered, line.cancelled, line.shipped, line.returned, line.pickup)
+            for line in self.lines
+        )
 
     def changed(self, at: datetime) -> None:
         """Stamp its newest state."""
@@ -79,6 +96,7 @@ class MarketOrder:
                     cancelled=line.cancelled,
                     shipped=line.shipped,
                     returned=line.returned,
+                    location=LocationId(line.pickup) if line.pickup else None,
                 )
                 for line in self.lines
             ),

@@ -60,14 +60,13 @@ class Partner:
         while answer.good and any((row["problem"] or "").startswith(tuple(AGAIN)) for row in answer.value["rows"]):
             await self._till.wait()
             answer = await self._till.insist(words, key, *levels)
-        rows = {oracle.sku(row["sku"]): row for row in answer.value["rows"]} if answer.good else {}
-        for sku in levels:
-            row = rows.get(oracle.sku(sku))
+        rows = answer.value["rows"] if answer.good else [None] * len(levels)
+        for sku, row in zip(levels, rows, strict=True):
             done = row is not None and row["outcome"] == "applied"
             oracle.move_answered(
                 now(), f"{key} {sku}", sku, {_PLACE: row["delta"]} if row is not None and done else None
             )
-            if done and as_of < self._newest.get(sku, 0.0):
+            if done and as_of < self._newest.get(sku, 0.0) and not oracle.merges.is_leaving(sku):
                 oracle.complain(f"{sku}: {key} of {taken_at} is applied over a younger one", sku, key)
             if done:
                 self._newest[sku] = max(as_of, self._newest.get(sku, 0.0))

@@ -121,6 +121,8 @@ class Plan(NamedTuple):
     """Locations that the storefront sells from."""
     places: dict[str, tuple[str, ...]]
     """Locations of each account."""
+    counters: dict[str, tuple[str, ...]]
+    """Those of each account where buyers may come for what they bought; empty: everything is sent."""
     tempers: dict[str, Temper]
     goods: tuple[Good, ...]
     listings: tuple[Offered, ...]
@@ -155,6 +157,7 @@ def draw_plan(seed: int, *, seconds: float, faults: str = "") -> Plan:
         settings=settings,
         direct=("main", "store"),
         places=places,
+        counters={name: tuple(place for place in sold if rng.random() < 0.4) for name, sold in places.items()},
         tempers=tempers,
         goods=goods,
         listings=tuple(_draw_listings(tempers, goods, rng)),

@@ -1,5 +1,6 @@
 """Many runs: shared out over processes, counted, and told to people."""
 
+import gc
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Final
 from ops.simulate.faults import FAULTS
 from ops.simulate.runner import Outcome, simulate
 
-_GROUPS: Final = ("fault", "snapshot", "rule", "command", "answer", "event")
+_GROUPS: Final = ("fault", "snapshot", "rule", "order", "merge", "command", "answer", "event")
 
 
 def run_seeds(seeds: Sequence[int], *, seconds: float, faults: str, jobs: int) -> Iterator[Outcome]:
@@ -34,10 +35,14 @@ def _run_one(seed: int, *, seconds: float, faults: str) -> Outcome:
 @contextmanager
 def _mapped(jobs: int) -> Iterator[Callable[[Callable[[int], Outcome], Iterable[int]], Iterator[Outcome]]]:
     if jobs == 1:
-        yield map
+        gc.freeze()  # what is imported is no garbage: a node that is given up looks for some among everything
+        try:
+            yield map
+        finally:
+            gc.unfreeze()
         return
     # spawned, not forked: what a process has done before must not show in what it does next
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, initializer=gc.freeze) as pool:
         yield pool.imap
 
 

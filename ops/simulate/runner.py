@@ -19,6 +19,7 @@ from ops.simulate.album import compare
 from ops.simulate.audit import Audit, repeat_all
 from ops.simulate.campaigns import run_campaigner
 from ops.simulate.crowds import Post, run_crowd, run_weather
+from ops.simulate.merging import run_merger
 from ops.simulate.mishaps import run_crashes, run_freezes, run_snapshots, run_takeovers
 from ops.simulate.opening import open_shop
 from ops.simulate.operators import Operator, run_auditor, run_clock_setter
@@ -36,8 +37,16 @@ _CALM_SECONDS_MAX: Final = 900.0
 """Longer than any wait of the daemon that a test of patience may meet: its listings are read anew every minute."""
 _LOOK_SECONDS: Final = 5.0
 _ROUNDS_MAX: Final = 20_000
-"""Of trio's loop at one instant; a busy one takes some dozens."""
+"""Of trio's loop from one look at the clock to the next; a busy instant takes some dozens."""
 _TAIL_LINES: Final = 40
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+_KINDS: Final = msgspec.msgpack.Decoder(list[_Kind])
+"""All that is counted of a frame."""
 
 
 class Outcome(NamedTuple):
@@ -87,13 +96,15 @@ class _Watch(trio.abc.Instrument):
         self._rounds = 0
 
     def before_io_wait(self, _timeout: float) -> None:
-        """Count rounds of the loop at one instant."""
+        """Count rounds of the loop; look at the clock now and then: it must have moved."""
+        self._rounds += 1
+        if self._rounds < _ROUNDS_MAX:
+            return
         now = self._clock.current_time()
-        self._rounds = self._rounds + 1 if now == self._since else 0
-        self._since = now
-        if self._rounds == _ROUNDS_MAX:
+        if now == self._since:
             self.fired = True
             self.scope.cancel()
+        self._since, self._rounds = now, 0
 
 
 @contextmanager
@@ -190,6 +201,7 @@ def _start_people(world: World, people: trio.Nursery) -> None:
     people.start_soon(Partner(world).run)
     people.start_soon(run_campaigner, world)
     people.start_soon(Operator(world).run)
+    people.start_soon(run_merger, world)
     people.start_soon(run_auditor, world)
     for market in world.markets.values():
         Post(world, market)
@@ -246,7 +258,7 @@ def _conclude(world: World, problems: list[Problem]) -> Outcome:
     found = [*(Problem(text, ()) for text in world.host.problems), *world.oracle.problems, *problems]
     counts = Counter({f"fault {name}": count for name, count in world.faults.fired.items()}) + world.counts
     for frame in world.platter.frames:
-        counts.update(f"event {event['kind']}" for event in msgspec.msgpack.decode(frame.payload))
+        counts.update(f"event {event.kind}" for event in _KINDS.decode(frame.payload))
     tail = world.story.tail(set(found[0].subjects), _TAIL_LINES) if found else []
     return Outcome(
         seed=world.plan.seed,

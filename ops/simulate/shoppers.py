@@ -10,7 +10,6 @@ import trio
 from engine.domain.units import DIRECT
 from ops.simulate.answers import Answer
 from ops.simulate.clocks import seconds_of
-from ops.simulate.oracle.orders import Claim
 from ops.simulate.orders import MarketLine, MarketOrder
 from ops.simulate.till import AGAIN, Till
 from ops.simulate.world import World
@@ -43,7 +42,7 @@ async def run_latecomer(world: World, number: int) -> None:
             continue
         wanted: dict[str, int] = {}
         for sku, answer in stock.items():
-            there = sum(at["atp"] for at in answer.value["locations"] if at["location"] in world.plan.direct)
+            there = _count_there(world, answer)
             wanted[sku] = max(1, there + hold.skus[sku]) if sku in hold.skus else 1
         early = till.rng.choice((0.0, 0.001, 0.005, 0.02))
         await trio.sleep(max(0.0, hold.expires - world.host.now_seconds - early))
@@ -70,6 +69,10 @@ async def _shop(world: World, till: Till, hold: str) -> None:
     for sku in skus:
         wanted[world.code_for(sku, rng)] = rng.choice((1, 1, 1, 2, 3))
     seconds = rng.choice(("NEVER", "5", "15", "40", "60"))
+    if len(skus) == 1 and skus[0] not in world.recipes and rng.random() < 0.25:
+        # who asks for all of it, or for one more, finds where the line is
+        there = _count_there(world, await till.ask(("STOCK", skus[0]), skus[0], quiet=True))
+        wanted, seconds = dict.fromkeys(wanted, max(1, there + rng.choice((0, 1)))), rng.choice(("3", "6"))
     words = ("HOLD", hold, seconds, *(word for sku, units in wanted.items() for word in (sku, str(units))))
     world.oracle.hold_sent(trio.current_time(), hold, wanted)
     subjects = (hold, *dict.fromkeys(skus))
@@ -89,6 +92,13 @@ async def _shop(world: World, till: Till, hold: str) -> None:
         await _order(world, till, hold, wanted, subjects)
     elif draw < 0.9:
         await _release(world, till, hold, subjects)
+
+
+def _count_there(world: World, stock: Answer) -> int:
+    """Return what the storefront may sell by an answer to STOCK; 0: there was none."""
+    if not stock.good:
+        return 0
+    return sum(at["atp"] for at in stock.value["locations"] if at["location"] in world.plan.direct)
 
 
 def hear_hold(world: World, hold: str, answer: Answer) -> None:
@@ -169,11 +179,7 @@ async def _order(world: World, till: Till, hold: str, wanted: Mapping[str, int],
 
 async def _record(world: World, till: Till, order: MarketOrder, subjects: Sequence[str]) -> None:
     order.changed(world.clock.true())
-    claims = [
-        Claim(line.line, line.listing, line.ordered, line.cancelled, line.shipped, line.returned)
-        for line in order.lines
-    ]
-    world.order_changed(DIRECT, order.order, claims, None)
+    world.order_changed(DIRECT, order.order, order.claims, None)
     world.oracle.taken_over(order.order)
     snapshot: dict[str, Any] = msgspec.to_builtins(order.told[-1])
     for line in snapshot["lines"]:

@@ -49,6 +49,8 @@ class World:
         """Every one that was set."""
         self.recipes: dict[str, dict[str, int]] = {}
         """In force."""
+        self.recipe_desk = trio.Lock()
+        """Recipes and merges are one person's business at a time, so that what a bundle is made of is known."""
         self.platter = Platter(self.rng("disk"), self.faults, quick=plan.quick_disk)
         self.markets = {
             account: Market(
@@ -100,12 +102,22 @@ class World:
             self.counts.update(f"rule {kind}" for kind in kinds)
 
     def goods(self) -> list[str]:
-        """Return every SKU with stock."""
-        return list(self.oracle.shelves)
+        """Return every SKU with stock that goes on."""
+        merges = self.oracle.merges
+        return [sku for sku in self.oracle.shelves if not merges.is_leaving(sku)]
+
+    def rules_by_id(self) -> dict[str, Any]:
+        """Return the rules in force, each under the id that its SKU has now; its own comes before that of one gone."""
+        named: dict[str, Any] = self.book["skus"]
+        own = {name: rule for name, rule in named.items() if self.oracle.sku(name) == name}
+        inherited: dict[str, Any] = {}
+        for name, rule in named.items():
+            inherited.setdefault(self.oracle.sku(name), rule)
+        return {**self.book, "skus": inherited | own}
 
     def code_for(self, sku: str, rng: random.Random) -> str:
         """Return one of the codes that lead to a SKU."""
-        return rng.choice([sku, *(code for code, known in self.oracle.names.items() if known == sku)])
+        return rng.choice(self.oracle.codes(sku))
 
     def _open_channels(self, life: Life) -> dict[AccountId, tuple[str, Channel]]:
         return {

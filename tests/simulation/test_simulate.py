@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ from ops.simulate.runner import simulate
 pytestmark = pytest.mark.slow
 
 SECONDS = 80.0
-LATE_SEED = 4
-TWO_OWNERS_SEED = 2
+LATE_SEEDS = (3, 17, 29)
+TWO_OWNERS_SEEDS = (5, 8, 10)
+"""Runs in which a bug shows, more than one: another schedule may pass by the instant at which it does."""
 
 
 @pytest.mark.parametrize("seed", [11, 12, 13])
@@ -70,12 +71,19 @@ def test_a_unit_granted_too_many_is_found_and_told(monkeypatch: pytest.MonkeyPat
         return held
 
     monkeypatch.setattr(shard, "grant_plain", generous)
-    result = CliRunner().invoke(main, ["simulate", "--seed", "4", "--seconds", "60", "--faults", "answer_lost"])
+    options = ["--seed", "2", "--seeds", "3", "--seconds", "60", "--faults", "answer_lost"]
+    result = CliRunner().invoke(main, ["simulate", *options])
     assert result.exit_code == 1
     assert "can have been there" in result.output
     assert "faults: answer_lost" in result.output
     assert "again: lastunit simulate --seed " in result.output
     assert "never came about" not in result.output
+
+
+def first_problems(seeds: Iterable[int], faults: str) -> Iterator[str]:
+    """Run seeds, one after the other, and yield what each of them finds first."""
+    for seed in seeds:
+        yield from simulate(seed, seconds=SECONDS, faults=faults)[0].problems[:1]
 
 
 def test_a_hold_that_ran_out_unnoticed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,15 +95,13 @@ def test_a_hold_that_ran_out_unnoticed_is_found(monkeypatch: pytest.MonkeyPatch)
             return handle(owner, command, skus, now)
 
     monkeypatch.setattr(shard, "handle", hasty)
-    outcome, _ = simulate(LATE_SEED, seconds=SECONDS, faults="standstill")
-    assert "was refused because only" in outcome.problems[0]
+    assert any("was refused because only" in problem for problem in first_problems(LATE_SEEDS, "standstill"))
 
 
 def test_a_successor_that_is_not_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lesson H4: a store that lets an owner write that was frozen, or given up for dead, beside its successor."""
     monkeypatch.setattr(MemoryStore, "is_ours", property(lambda store: store._epoch > 0))
-    outcome, _ = simulate(TWO_OWNERS_SEED, seconds=SECONDS, faults="frozen,takeover")
-    assert "had claimed the store" in outcome.problems[0]
+    assert any("had claimed the store" in problem for problem in first_problems(TWO_OWNERS_SEEDS, "frozen,takeover"))
 
 
 def test_a_daemon_that_spins_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

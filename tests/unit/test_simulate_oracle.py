@@ -11,6 +11,7 @@ from ops.simulate.oracle.figures import Figures, final_figures
 from ops.simulate.oracle.formula import expected_offer
 from ops.simulate.oracle.oracle import Oracle
 from ops.simulate.oracle.orders import Claim
+from ops.simulate.oracle.shortages import worst_shortage
 
 HERE, DEPOT = "main", "depot"
 
@@ -37,8 +38,8 @@ def claim(ordered: int, cancelled: int = 0, shipped: int = 0, returned: int = 0)
     return Claim("1", "A", ordered, cancelled, shipped, returned)
 
 
-def tell(number: int, line: Claim) -> Mapping[str, Any]:
-    """Answer ORDER as the daemon would."""
+def tell(number: int, line: Claim, *, sku: str = "A", at: str = HERE) -> Mapping[str, Any]:
+    """Answer ORDER as the daemon would: what is owed is owed from `at`."""
     return {
         "channel_status": f"state {number}",
         "lines": [
@@ -48,6 +49,10 @@ def tell(number: int, line: Claim) -> Mapping[str, Any]:
                 "cancelled": line.cancelled,
                 "shipped": line.shipped,
                 "returned": line.returned,
+                "sku": sku,
+                "matched": True,
+                "pickup": line.pickup or None,
+                "allocation": [{"location": at, "quantity": line.open}] if line.open else [],
                 "components": [],
             }
         ],
@@ -164,12 +169,12 @@ def test_what_suppliers_owe_is_what_was_ordered_last_less_what_came(oracle: Orac
     papers = oracle.purchases
     papers.ordered("po1", {"A": 5, "B": 1})
     papers.received("po1", "A", 2)
-    assert (papers.incoming("A"), papers.incoming("B")) == (3, 1)
+    assert (papers.incoming(["A"]), papers.incoming(["B"])) == ((3, 3), (1, 1))
     papers.ordered("po1", {"A": 1})
     papers.ordered("po2", {"A": 4})
-    assert (papers.incoming("A"), papers.incoming("B")) == (4, 0)
+    assert (papers.incoming(["A"]), papers.incoming(["B"])) == ((4, 4), (0, 0))
     papers.ended("po2")
-    assert papers.incoming("A") == 0
+    assert papers.incoming(["A"]) == (0, 0)
 
 
 def test_the_next_hold_to_run_out_is_found(oracle: Oracle) -> None:
@@ -210,8 +215,8 @@ def test_the_last_figures_are_plain_sums(oracle: Oracle) -> None:
 def test_a_shortage_is_judged_pool_by_pool(oracle: Oracle) -> None:
     """What the depot lacks the main location does not make good (decision 0037)."""
     oracle.order_changed(3, "shop", "o1", [claim(5)], None)
-    assert oracle.worst_shortage("A", pool=1) == 3
-    assert oracle.worst_shortage("A", pool=0) == 0
+    assert worst_shortage(oracle, "A", pool=1) == 3
+    assert worst_shortage(oracle, "A", pool=0) == 0
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,17 @@ Atp = Callable[[str, str], int]
 
 
 class Bounds(NamedTuple):
-    """What a listing may show."""
+    """What a figure may be: on a listing, or in a book."""
 
     least: int
     most: int
+
+    def allow(self, figure: int) -> bool:
+        """Whether a figure may be so."""
+        return self.least <= figure <= self.most
+
+    def __str__(self) -> str:
+        return f"{self.least} to {self.most}" if self.least < self.most else str(self.most)
 
 
 def expected_offer(

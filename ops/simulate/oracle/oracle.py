@@ -6,17 +6,13 @@ a later answer narrows it.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
+from ops.simulate.oracle.facts import Facts
 from ops.simulate.oracle.holds import HoldCase
-from ops.simulate.oracle.orders import Claim, OrderCase, OrderState, Weights
-from ops.simulate.oracle.purchases import Purchases
+from ops.simulate.oracle.orders import Claim, OrderCase, OrderState
+from ops.simulate.oracle.room import least_there, most_promised
 from ops.simulate.oracle.shelves import Shelf, Units
-
-_PROMISED: Final = 0
-_THERE: Final = 1
-_GIVEN_BACK: Final = 2
-"""Steps of a shortage, in the order in which those of one instant are taken."""
 
 
 class Problem(NamedTuple):
@@ -27,54 +23,27 @@ class Problem(NamedTuple):
     """What to look for in the story."""
 
 
-class Oracle:
+class Oracle(Facts):
     """Least and most of everything."""
 
     def __init__(
         self, direct: Collection[str], places: Mapping[str, Sequence[str]], pools: Sequence[Collection[str]]
     ) -> None:
-        """Start with nothing told.
-
-        Args:
-            direct: locations that the storefront sells from.
-            places: those of each channel account.
-            pools: locations that make good what another one of them is short of; each location in one.
-        """
+        """Start with nothing told (`Facts`)."""
+        super().__init__(direct, places, pools)
         self.problems: list[Problem] = []
-        self.shelves: dict[str, Shelf] = {}
-        self.holds: dict[str, HoldCase] = {}
-        self.orders: dict[tuple[str, str], OrderCase] = {}
-        self.listings: dict[tuple[str, str], tuple[str, int]] = {}
-        """Account and listing to SKU and units of it in one."""
-        self.recipes: dict[str, list[Mapping[str, int]]] = {}
-        """Every recipe that a bundle has, or may have, had; the newest last."""
-        self.together: dict[str, bool] = {}
-        self.purchases = Purchases()
-        self.names: dict[str, str] = {}
-        """Codes that lead to a SKU by another name."""
-        self.places = {**places, "direct": tuple(direct)}
-        self.pools = tuple(map(tuple, pools))
-        self._direct = tuple(direct)
-        self._direct_accounts = {name for name, sold in places.items() if set(sold) <= set(direct)} | {"direct"}
-        self._by_sku: dict[str, dict[str, HoldCase]] = {}
-        self._orders_by_sku: dict[str, dict[tuple[str, str], OrderCase]] = {}
-        self._daemon_seconds = 0.0
 
     def complain(self, text: str, *subjects: str) -> None:
         """Note a problem."""
         self.problems.append(Problem(text, subjects))
 
-    def sku(self, code: str) -> str:
-        """Return the SKU that a code leads to."""
-        return self.names.get(code, code)
-
     # -- goods
 
     def added(self, sku: str, safety: Units) -> None:
         """Hear of a SKU with stock."""
-        self.shelves.setdefault(sku, Shelf(sku, self._direct, self.pools, safety))
-        self._by_sku.setdefault(sku, {})
-        self._orders_by_sku.setdefault(sku, {})
+        self.shelves.setdefault(sku, Shelf(sku, self.direct, (*self.pools, *((spot,) for spot in self.spots)), safety))
+        self.holds_by_sku.setdefault(sku, {})
+        self.orders_by_sku.setdefault(sku, {})
 
     def recipe_sent(self, sku: str, recipe: Mapping[str, int], *, together: bool) -> None:
         """Hear that a bundle is, or is to be, made of these."""
@@ -85,28 +54,46 @@ class Oracle:
                 self.listings.get((case.account, claim.listing), ("", 1))[0] == sku for claim in case.states[-1].claims
             ):
                 for part in recipe:
-                    self._orders_by_sku[part][case.account, case.order] = case
+                    self.orders_by_sku[part][case.account, case.order] = case
 
     def listed(self, account: str, listing: str, sku: str, pack_units: int) -> None:
         """Hear what a listing sells."""
         self.listings[account, listing] = (sku, pack_units)
 
-    def leaves(self, account: str, listing: str) -> Sequence[Mapping[str, int]]:
-        """Return what one unit of a listing may come to in SKUs with stock; empty: nothing of ours."""
-        sku, pack = self.listings.get((account, listing), ("", 1))
-        if not sku:
-            return ()
-        return [{leaf: units * pack for leaf, units in made.items()} for made in self.recipes.get(sku, [{sku: 1}])]
+    # -- SKUs that become one
+
+    def merge_sent(self, at: float, gone: str, into: str) -> None:
+        """Hear that a SKU is to go into another one; what is said of either from now on may be of both."""
+        self.merges.sent(at, gone, into)
+
+    def merge_refused(self, gone: str) -> None:
+        """Hear that it has not happened."""
+        self.merges.refused(gone)
+
+    def merge_done(self, at: float, gone: str, daemon_seconds: float) -> None:
+        """Hear that it has happened; check that nothing was open of the SKU, beyond doubt, from before to now."""
+        self.tick(daemon_seconds)
+        merge = self.merges.done(at, gone)
+        self.shelves[gone].merged(at)
+        for hold in self.holds_by_sku[gone].values():
+            if hold.granted_at <= merge.sent_at and hold.is_open_for_sure(self.daemon_seconds):
+                self.complain(f"{gone} was merged into {merge.into} while hold {hold.hold} had units of it", gone)
+        for case in self.orders_by_sku[gone].values():
+            owed = case.least_known(
+                gone, self.weights(case.account), merge.sent_at, lambda claim, is_owed: claim.open if is_owed else 0
+            )
+            if owed:
+                self.complain(f"{gone} was merged into {merge.into} while {owed} were owed to {case.order}", gone)
 
     # -- movements
 
     def move_sent(self, at: float, key: str, sku: str, low: Units, high: Units, aside: Units) -> None:
-        """Hear that a movement is asked for (`Shelf.sent`)."""
-        self.shelves[self.sku(sku)].sent(at, key, low, high, aside)
+        """Hear that a movement is asked for (`Shelf.sent`), by the id of a SKU."""
+        self.shelves[sku].sent(at, key, low, high, aside)
 
     def move_answered(self, at: float, key: str, sku: str, change: Units | None) -> None:
         """Hear that it happened, with what it changed on hand by; None: it never happens."""
-        shelf = self.shelves[self.sku(sku)]
+        shelf = self.shelves[sku]
         move = shelf.moves[key]
         if change is None:
             if move.state == "done":
@@ -122,7 +109,7 @@ class Oracle:
 
     def corrected(self, at: float, key: str, sku: str, place: str, units: int) -> None:
         """Hear that the daemon has found units, because more left than it knew of."""
-        self.shelves[self.sku(sku)].corrected(at, key, place, units)
+        self.shelves[sku].corrected(at, key, place, units)
 
     # -- holds
 
@@ -139,51 +126,36 @@ class Oracle:
         skus = sorted({sku for sku, _ in lines})
         if case.state == "refused":
             self.complain(f"hold {hold} was refused and is granted now", hold, *skus)
-        if case.lines and case.lines != lines:
+        if case.lines and self.alike(case.lines) != self.alike(lines):
             self.complain(f"hold {hold} was granted as {case.lines} and is now {lines}", hold, *skus)
         self._check_granted(case, lines)
         if case.state != "unknown":
             return
         case.state, case.lines, case.granted_at, case.expires = "granted", lines, at, expires
         for sku in skus:
-            self._by_sku[sku][hold] = case
+            self.holds_by_sku[sku][hold] = case
             self._check_room(case, sku, at)
 
     def _check_granted(self, case: HoldCase, lines: Mapping[tuple[str, str], int]) -> None:
         """Check that what was granted is what was asked for."""
-        if any(self.sku(sku) in self.recipes for sku in case.wanted):
+        if any(self.names.get(code, code) in self.recipes for code in case.wanted):
             return  # what a bundle comes to, the answer says
-        wanted: dict[str, int] = {}
-        for code, units in case.wanted.items():
-            wanted[self.sku(code)] = wanted.get(self.sku(code), 0) + units
         granted: dict[str, int] = {}
         for (sku, place), units in lines.items():
             granted[sku] = granted.get(sku, 0) + units
-            if place not in self._direct:
+            if place not in self.direct:
                 self.complain(f"hold {case.hold} was granted at {place}, where the storefront does not sell", sku)
-        if granted != wanted:
-            self.complain(f"hold {case.hold} asked for {wanted} and was granted {granted}", case.hold, *wanted)
+        if self.alike(granted) != self.alike(case.wanted):
+            text = f"hold {case.hold} asked for {dict(case.wanted)} and was granted {granted}"
+            self.complain(text, case.hold, *case.wanted)
 
     def _check_room(self, newest: HoldCase, sku: str, at: float) -> None:
-        """Check that all that is promised beyond doubt was there when the last of it was promised.
-
-        That was after the last of these holds was asked for, and not after now; each of them was open then.
-        """
-        certain = [case for case in self._by_sku[sku].values() if case.is_open_for_sure(self._daemon_seconds)]
-        if newest not in certain:
-            return  # its answer came when it was over
-        since = max(case.sent_at for case in certain)
-        held = sum(case.skus[sku] for case in certain)
-        owed = sum(
-            case.least_known(sku, self._weights(case.account), since)
-            for case in self._orders_by_sku[sku].values()
-            if case.account in self._direct_accounts
-        )
-        most = self.shelves[sku].most_sellable(since)
-        if held + owed > most:
+        """Check that all that is promised beyond doubt was there when the last of it was promised."""
+        promised = most_promised(self, newest, sku)
+        if promised is not None and promised.held + promised.owed > promised.most:
             self.complain(
-                f"hold {newest.hold} was granted at t={at:.3f}: then {held} units of {sku} are held and {owed} owed"
-                f" beyond doubt, and {most} can have been there",
+                f"hold {newest.hold} was granted at t={at:.3f}: then {promised.held} units of {sku} are held and"
+                f" {promised.owed} owed beyond doubt, and {promised.most} can have been there",
                 sku,
                 newest.hold,
             )
@@ -191,28 +163,22 @@ class Oracle:
     def hold_refused(self, hold: str, code: str) -> None:
         """Hear that it was refused."""
         case = self.holds[hold]
+        if code == "CONFLICT" and self.merges.any_leaving(self._skus_named(case)):
+            return  # asked again under the name of an heir: that says nothing of what became of it (decision 0029)
         if case.state not in {"unknown", "refused"}:
             self.complain(f"hold {hold} was granted and is refused now: {code}", hold, *case.skus)
         case.state, case.refusal = "refused", code
 
-    def refusal_decided(self, hold: str, sku: str, atp: int, daemon_seconds: float) -> None:
-        """Hear what a hold was refused for, and when by the daemon's clock: there was no more of a SKU than `atp`.
+    def _skus_named(self, case: HoldCase) -> Iterator[str]:
+        """Yield every SKU that a hold may have units of, by the ids of the time when it was asked for."""
+        for code in case.wanted:
+            named = self.names.get(code, code)
+            for made in self.recipes.get(named, [{named: 1}]):
+                yield from made
 
-        What others had held until that instant was free at it, whoever had noticed (lessons B10, B11).
-        """
-        case = self.holds[hold]
-        since, sku = case.sent_at, self.sku(sku)
-        least = self.shelves[sku].least_sellable(since)
-        for other, units in self._holds_of(sku):
-            if other is not case and not other.is_over_for_sure(since, daemon_seconds):
-                least -= units
-        if least <= atp:
-            return  # the sums over orders are the dear ones
-        least -= sum(
-            other.most_known(sku, self._weights(other.account))
-            for other in self._orders_by_sku[sku].values()
-            if set(self.places[other.account]) & set(self._direct)
-        )
+    def refusal_decided(self, hold: str, sku: str, atp: int, daemon_seconds: float) -> None:
+        """Hear what a hold was refused for, and when by the daemon's clock: there was no more of a SKU than `atp`."""
+        least = least_there(self, self.holds[hold], sku, daemon_seconds, enough=atp)
         if least > atp:
             text = f"hold {hold} was refused because only {atp} of {sku} were there; there were {least} at least"
             self.complain(text, hold, sku)
@@ -268,7 +234,7 @@ class Oracle:
         run_out = {"released", "expired"} >= {case.state, state} and case.expires is not None
         if case.state not in {"granted", state} and not run_out:
             self.complain(f"hold {hold} was {case.state} and is {state} now", hold, *case.skus)
-        early = state == "expired" and case.expires is not None and case.expires > self._daemon_seconds
+        early = state == "expired" and case.expires is not None and case.expires > self.daemon_seconds
         if early:
             self.complain(f"hold {hold} expired before its time", hold, *case.skus)
         case.state = state
@@ -277,7 +243,7 @@ class Oracle:
 
     def tick(self, daemon_seconds: float) -> None:
         """Note the daemon's time."""
-        self._daemon_seconds = max(self._daemon_seconds, daemon_seconds)
+        self.daemon_seconds = max(self.daemon_seconds, daemon_seconds)
 
     # -- orders
 
@@ -288,7 +254,7 @@ class Oracle:
         for claim in claims:
             for leaves in self.leaves(account, claim.listing):
                 for sku in leaves:
-                    self._orders_by_sku[sku][account, order] = case
+                    self.orders_by_sku[sku][account, order] = case
 
     def order_seen(self, at: float, account: str, order: str, number: int, answer: Mapping[str, Any]) -> None:
         """Hear what the daemon says of an order: its state `number` (from 1), with these counts."""
@@ -305,8 +271,11 @@ class Oracle:
             counts = (claim.ordered, claim.cancelled, claim.shipped, claim.returned)
             if line is None or (line["ordered"], line["cancelled"], line["shipped"], line["returned"]) != counts:
                 self.complain(f"order {order} line {claim.line}: state {number} is {counts}, told {line}", order)
-            elif line["components"]:
+                continue
+            if line["components"]:
                 self._pin(case, claim, {self.sku(part["sku"]): part["quantity"] for part in line["components"]})
+            self._check_sku(case, claim, line)
+            self._check_place(case, claim, line)
         if told:
             self.complain(f"order {order}: lines {sorted(told)} are none of it", order)
         if number - 1 > case.seen:
@@ -314,55 +283,32 @@ class Oracle:
 
     def _pin(self, case: OrderCase, claim: Claim, made_of: Mapping[str, int]) -> None:
         known = case.made_of.get(claim.line)
-        if known is not None and known != made_of:
+        if known is not None and self.alike(known) != self.alike(made_of):
             self.complain(f"order {case.order} line {claim.line} was made of {known}, is now {made_of}", case.order)
-        if made_of not in self.leaves(case.account, claim.listing):
+        if self.alike(made_of) not in map(self.alike, self.leaves(case.account, claim.listing)):
             self.complain(f"order {case.order} line {claim.line}: {made_of} was never its recipe", case.order)
         case.made_of[claim.line] = made_of
         for sku in made_of:
-            self._orders_by_sku[sku][case.account, case.order] = case
+            self.orders_by_sku[sku][case.account, case.order] = case
 
-    def _weights(self, account: str) -> Weights:
-        return lambda listing: self.leaves(account, listing)
+    def _check_sku(self, case: OrderCase, claim: Claim, line: Mapping[str, Any]) -> None:
+        """Check that a line that has units of ours has them of what its listing sells, whatever that is merged into."""
+        sku, _ = self.listings.get((case.account, claim.listing), ("", 1))
+        if line["matched"] and self.alike({line["sku"]: 1}) != self.alike({sku: 1}):
+            text = f"order {case.order} line {claim.line}: {claim.listing} sells {self.sku(sku)}, told {line['sku']}"
+            self.complain(text, case.order, sku)
 
-    # -- looking back
-
-    def worst_shortage(self, sku: str, pool: int) -> int:
-        """Return the most units that can ever have been promised in a pool beyond what there was."""
-        promised = least = worst = 0
-        for _, step, units in sorted(self._steps(sku, pool)):
-            if step == _THERE:
-                least = units
-            else:
-                promised += units if step == _PROMISED else -units
-            worst = max(worst, promised - least)
-        return worst
-
-    def _steps(self, sku: str, pool: int) -> Iterator[tuple[float, int, int]]:
-        """Yield what may have changed a pool's shortage: when, how, units. Of one instant, the worst comes first."""
-        if set(self.pools[pool]) & set(self._direct):
-            for case, units in self._holds_of(sku):
-                yield case.sent_at, _PROMISED, units
-                if case.ended_at is not None:
-                    yield case.ended_at, _GIVEN_BACK, units
-        for order in self.orders.values():
-            if set(self.places[order.account]) & set(self.pools[pool]):
-                for at, units in order.rises(sku, self._weights(order.account)):
-                    yield at, _PROMISED, units
-        for at, _, there in self.shelves[sku].past:
-            yield at, _THERE, there[pool]
-
-    def _holds_of(self, sku: str) -> list[tuple[HoldCase, int]]:
-        """Return holds that may have had units of a SKU, with the most they may have had."""
-        found: list[tuple[HoldCase, int]] = []
-        for case in self.holds.values():
-            if case.state == "refused":
-                continue
-            units = case.skus.get(sku, 0)
-            if not case.lines:
-                for code, wanted in case.wanted.items():
-                    made = self.recipes.get(self.sku(code), [{self.sku(code): 1}])
-                    units += wanted * max(each.get(sku, 0) for each in made)
-            if units:
-                found.append((case, units))
-        return found
+    def _check_place(self, case: OrderCase, claim: Claim, line: Mapping[str, Any]) -> None:
+        """Check that what a buyer comes for is owed where that one comes, and nowhere else."""
+        if (line["pickup"] or "") != claim.pickup:
+            text = f"is picked up at {line['pickup']}, must be {claim.pickup or 'sent'}"
+            self.complain(f"order {case.order} line {claim.line} {text}", case.order)
+        if not claim.pickup:
+            return
+        owed = case.owed_at[claim.line] = dict[tuple[str, str], int]()
+        for part in line["components"] or [line]:
+            for at in part["allocation"]:
+                owed[self.sku(part["sku"]), at["location"]] = at["quantity"]
+                if at["location"] != claim.pickup:
+                    text = f"is picked up at {claim.pickup}, and {at['quantity']} are owed from {at['location']}"
+                    self.complain(f"order {case.order} line {claim.line} {text}", case.order, part["sku"])

@@ -1,7 +1,9 @@
 """Purchase orders: what is expected of each SKU, as those who order and receive have it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from ops.simulate.oracle.formula import Bounds
 
 
 @dataclass
@@ -20,7 +22,7 @@ class Purchase:
 
 
 class Purchases:
-    """All of a run. What is not answered yet nobody asks of, so there is no least and most."""
+    """All of a run. What is not answered yet nobody asks of; only merges leave a least and a most."""
 
     def __init__(self) -> None:
         """Start with none."""
@@ -39,6 +41,19 @@ class Purchases:
         """Hear that it was closed or cancelled."""
         self.orders[number].ended = True
 
-    def incoming(self, sku: str) -> int:
-        """Return the units of a SKU that are expected."""
-        return sum(order.expected(sku) for order in self.orders.values())
+    def incoming(self, members: Sequence[str]) -> Bounds:
+        """Return the units that are expected of a SKU and all that went into it.
+
+        What was ordered and received of several is known by the name that it was asked for by, and not by the one that
+        it was taken for, so there is a least and a most.
+        """
+        if len(members) == 1:
+            expected = sum(order.expected(members[0]) for order in self.orders.values())
+            return Bounds(expected, expected)
+        least = most = 0
+        for order in self.orders.values():
+            if not order.ended:
+                ordered = sum(order.ordered.get(sku, 0) for sku in members)
+                least += max(0, ordered - sum(order.received.get(sku, 0) for sku in members))
+                most += ordered
+        return Bounds(least, most)

@@ -35,7 +35,7 @@ class Shelf:
         Args:
             sku: what it is.
             direct: where the storefront sells from.
-            pools: locations that make good what another one of them is short of; the storefront's own first.
+            pools: groups of locations that may be short together; the storefront's own first.
             safety: units kept back by location.
         """
         self.sku = sku
@@ -86,6 +86,16 @@ class Shelf:
         self.found += units
         self._count(at, move, {place: units}, {place: units}, {}, {})
 
+    def merged(self, at: float) -> None:
+        """Note that it has gone into another SKU: what that one keeps back is kept back, and nothing of its own."""
+        self.safety = {}
+        self._note(at)
+
+    @property
+    def kept_back(self) -> int:
+        """Units kept back where the storefront sells."""
+        return sum(self.safety.get(place, 0) for place in self._direct)
+
     def _count(self, at: float, move: Move, low: Units, high: Units, aside_low: Units, aside_high: Units) -> None:
         for totals, before, after in (
             (self.least, move.low_now, low),
@@ -98,10 +108,11 @@ class Shelf:
             for place, units in after.items():
                 totals[place] = totals.get(place, 0) + units
         move.low_now, move.high_now, move.aside_low, move.aside_high = low, high, aside_low, aside_high
-        most = sum(
-            self.most.get(place, 0) - self.aside_least.get(place, 0) - self.safety.get(place, 0)
-            for place in self._direct
-        )
+        self._note(at)
+
+    def _note(self, at: float) -> None:
+        """Note how much could be sellable from now on."""
+        most = sum(self.most.get(place, 0) - self.aside_least.get(place, 0) for place in self._direct) - self.kept_back
         least = tuple(
             sum(self.least.get(place, 0) - self.aside_most.get(place, 0) for place in pool) for pool in self._pools
         )
@@ -115,8 +126,7 @@ class Shelf:
     def least_sellable(self, since: float) -> int:
         """Return the least units that the storefront can have had at any instant from then on."""
         start = bisect_right(self.past, since, key=lambda entry: entry[0]) - 1
-        kept_back = sum(self.safety.get(place, 0) for place in self._direct)
-        return min(least[0] for _, _, least in self.past[max(0, start) :]) - kept_back
+        return min(least[0] for _, _, least in self.past[max(0, start) :]) - self.kept_back
 
     def unsettled(self) -> list[str]:
         """Return the keys of movements of which nobody knows whether they happened."""
