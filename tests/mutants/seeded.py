@@ -302,8 +302,8 @@ MUTANTS: Final = (
         "last-units-on-accepted",
         "two shops show the last unit, for one of them only said that it would stop",
         "engine/machines/listings.py",
-        "        if listing.dark is not (listing.state is State.VERIFIED and listing.pushed == 0):\n",
-        "        if listing.dark is not (listing.state in {State.ACCEPTED, State.VERIFIED} and listing.pushed == 0):\n",
+        "    return listing.state is State.VERIFIED and listing.pushed == 0\n",
+        "    return listing.state in {State.ACCEPTED, State.VERIFIED} and listing.pushed == 0\n",
         ("tests/unit/test_siblings.py", "tests/unit/test_publisher.py", "tests/simulation/test_offers.py"),
     ),
     Mutant(
