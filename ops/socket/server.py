@@ -10,6 +10,7 @@ import contextlib
 import os
 import selectors
 import socket as sockets
+import time
 from collections.abc import Awaitable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from ops.node import Node
 from ops.socket.connection import Connection
 from ops.socket.dispatch import CommandListener, Dispatcher
 from ops.socket.framing import parse
+from ops.socket.haste import Haste
 from ops.socket.listen import listen_tcp, listen_unix, name_user, peer_of
 from ops.socket.plain import PlainHolds
 from ops.socket.resp import ErrorReply
@@ -193,11 +195,16 @@ class CommandServer:
 
     async def _attend(self, nursery: trio.Nursery) -> None:
         """Read from whoever has sent something, and write to whoever takes again what was left over."""
+        haste = Haste(lambda: self._selector.select(0), time.perf_counter)
         while True:
             await trio.lowlevel.wait_readable(self._selector.fileno())
-            ready = iter(self._selector.select(0))
-            while self._take_turn(ready, nursery):
-                await trio.lowlevel.checkpoint()
+            ready = haste.wake()
+            while ready:
+                rest = iter(ready)
+                while self._take_turn(rest, nursery):
+                    await trio.lowlevel.checkpoint()
+                alone = len(ready) == 1 and not ready[0][0].data.busy
+                ready = haste.stay() if alone else ()
 
     def _take_turn(self, ready: Iterator[tuple[selectors.SelectorKey, int]], nursery: trio.Nursery) -> bool:
         """Attend to some of those who are ready: what they bring is decided and handed over together.
