@@ -1,6 +1,6 @@
 """Kinds of locations, what each allows, and which of them make good what another one is short of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -73,11 +73,13 @@ class Pools:
         """Return the pool of a location. One that is configured no more stands alone: nobody sells from it."""
         return None if self._together is None or location in self._together else location
 
-    def sum_up(self, levels: Iterable[tuple[LocationId, int]]) -> int:
+    def sum_up(self, levels: Sequence[tuple[LocationId, int]]) -> int:
         """Sum what is available over all locations; where pools have less than nothing, return what those lack instead.
 
         So units that a marketplace keeps never hide, from whoever looks at one number, that the shelf owes some.
         """
+        if len(levels) == 1:
+            return levels[0][1]
         total = 0
         pools: dict[Pool, int] = {}
         for location, units in levels:

@@ -134,6 +134,9 @@ class StockLevels:
             return
         self._bundles.discard(sku)
         atp = self._pools.sum_up(level.atp)
+        if self._stays_enough(sku, atp, terms, now):
+            self._levels[sku] = atp
+            return
         since = self.judged_until
         before = None  # asked for first: demand forgets what lies behind the newest day it was asked for
         if sku not in self._levels and since is not None and since.date() != now.date():
@@ -172,6 +175,13 @@ class StockLevels:
     def restore(self, statement: UnsoldStated) -> None:
         """Take in one of what `state` says."""
         self._retired.update(statement.skus)
+
+    def _stays_enough(self, sku: Sku, atp: int, terms: LowStockTerms, now: datetime) -> bool:
+        """Whether there was enough of a SKU and still is: mostly so, and under load the only question."""
+        if atp <= terms.units or sku in self._bands or sku not in self._levels:
+            return False
+        sales = self._sales_of(sku, atp, terms, now)
+        return sales is None or atp >= terms.days * sales
 
     def _sales_of(self, sku: Sku, atp: int, terms: LowStockTerms, at: datetime) -> float | None:
         return self._daily_sales(sku, at) if terms.days and atp > 0 else None
