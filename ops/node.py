@@ -113,7 +113,7 @@ class Node:
         self.metrics_text = metrics_text
         self.incidents = Incidents()
         self.order_notes = OrderNotes()
-        self.papers = Papers()
+        self.papers = Papers(settings.limits.documents_seconds)
         self.ready = False
         self.shutdown_wanted = trio.Event()
         self.shutdown_reason = ""

@@ -15,7 +15,7 @@ from engine.domain.events import (
     TransferSent,
 )
 from engine.domain.stock import papers
-from engine.domain.stock.papers import FINISHED_FOR, Papers, PurchaseOrder, PurchaseState, Transfer, TransferState
+from engine.domain.stock.papers import Papers, PurchaseOrder, PurchaseState, Transfer, TransferState
 from engine.domain.units import DocumentId, Key, LocationId, Sku
 from tests.fakes.clocks import START
 
@@ -191,8 +191,10 @@ def test_the_newest_come_first_and_finished_ones_when_asked() -> None:
 
 
 def test_finished_papers_are_forgotten_after_their_time_and_open_ones_never() -> None:
-    later = START + FINISHED_FOR
-    known = told(sent(A, 1, "done"), arrived(A, 1, "done"), sent(A, 1, "open"))
+    later = START + timedelta(seconds=200)
+    known = Papers(documents_seconds=100)
+    for event in (sent(A, 1, "done"), arrived(A, 1, "done"), sent(A, 1, "open")):
+        known.apply(event)
     known.apply(sent(A, 1, "other", at=later - timedelta(seconds=1)))
     known.apply(arrived(A, 1, "other", at=later - timedelta(seconds=1)))
     assert set(known.transfers.finished) == {"done", "other"}

@@ -39,8 +39,8 @@ PAPER_EVENTS: Final[tuple[type[Event], ...]] = (
 
 FINISHED_MAX: Final = 50_000
 """Finished documents of a kind kept for reading; the journal has them all."""
-FINISHED_FOR: Final = timedelta(seconds=2 * DOCUMENTS_SECONDS)
-"""How long, at most: no shorter than the books know them, so that whoever asks again finds what was done."""
+_READABLE: Final = 2
+"""Times as long as the books know them, at most: whoever asks again finds what was done."""
 
 
 class PurchaseState(StrEnum):
@@ -179,8 +179,9 @@ Paper = TypeVar("Paper", PurchaseOrder, Transfer)
 class Shelf(Generic[Paper]):
     """The documents of one kind: all that are open, and the newest of the finished ones."""
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, finished_for: timedelta) -> None:
+        """Start empty; finished ones are kept for so long at most."""
+        self._finished_for = finished_for
         self.open: dict[DocumentId, Paper] = {}
         self.finished: dict[DocumentId, Paper] = {}
         """In the order in which they were last touched."""
@@ -212,7 +213,7 @@ class Shelf(Generic[Paper]):
         (self.finished if paper.is_finished else self.open)[paper.id] = paper
         while self.finished:
             oldest = next(iter(self.finished.values()))
-            if len(self.finished) <= FINISHED_MAX and oldest.changed_at > at - FINISHED_FOR:
+            if len(self.finished) <= FINISHED_MAX and oldest.changed_at > at - self._finished_for:
                 return
             del self.finished[oldest.id]
 
@@ -227,10 +228,11 @@ class Papers:
     What the books have forgotten can be read until its time is over, or its number is used again.
     """
 
-    def __init__(self) -> None:
-        """Start without any."""
-        self.purchases: Shelf[PurchaseOrder] = Shelf()
-        self.transfers: Shelf[Transfer] = Shelf()
+    def __init__(self, documents_seconds: float = DOCUMENTS_SECONDS) -> None:
+        """Start without any; `documents_seconds` is how long books know one of which all is done, at least."""
+        finished_for = timedelta(seconds=_READABLE * documents_seconds)
+        self.purchases: Shelf[PurchaseOrder] = Shelf(finished_for)
+        self.transfers: Shelf[Transfer] = Shelf(finished_for)
 
     def apply(self, event: Event) -> None:
         """Take one event of `PAPER_EVENTS` into the document it belongs to."""
