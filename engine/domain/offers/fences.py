@@ -82,7 +82,8 @@ class QuotaSales:
         """
         self._rule_of = rule_of
         self._sold: dict[tuple[Sku, AccountId], tuple[int, int]] = {}
-        """Version and units; what was sold under an older quota is no entry any more once something is sold again."""
+        """Version and units, unless it comes to none; what was sold under an older quota is no entry any more once
+        something is sold again. Until then that quota may come back: with a code of the SKU, or its category."""
 
     def sold(self, sku: Sku, account: AccountId, units: int) -> None:
         """Count a change of what an account sold; a cancellation gives back to the quota what it took."""
@@ -90,11 +91,11 @@ class QuotaSales:
         rule = self._rule_of(sku, account)
         if rule is None:
             if known is not None:  # should the account come back under the same rule, nothing is forgotten
-                self._sold[sku, account] = (known[0], known[1] + units)
+                self._keep(sku, account, known[0], known[1] + units)
             return
         quota, since = rule
         if quota:
-            self._sold[sku, account] = (since, units + (known[1] if known is not None and known[0] == since else 0))
+            self._keep(sku, account, since, units + (known[1] if known is not None and known[0] == since else 0))
 
     def of(self, sku: Sku, account: AccountId, since: int) -> int:
         """Return units sold of the quota that counts since a version."""
@@ -102,15 +103,19 @@ class QuotaSales:
         return max(0, known[1]) if known is not None and known[0] == since else 0
 
     def state(self, as_of: datetime) -> Iterator[QuotaStated]:  # noqa: ARG002
-        """Say what was sold of quotas that hold, by SKU and account."""
+        """Say what was sold of quotas, by SKU and account."""
         for (sku, account), (since, sold) in sorted(self._sold.items()):
-            rule = self._rule_of(sku, account)
-            if sold and (rule is None or rule[1] == since):
-                yield QuotaStated(sku=sku, account=account, since=since, sold=sold)
+            yield QuotaStated(sku=sku, account=account, since=since, sold=sold)
 
     def restore(self, statement: QuotaStated) -> None:
         """Take in one of what `state` says."""
         self._sold[statement.sku, statement.account] = (statement.since, statement.sold)
+
+    def _keep(self, sku: Sku, account: AccountId, since: int, sold: int) -> None:
+        if sold:
+            self._sold[sku, account] = (since, sold)
+        else:
+            self._sold.pop((sku, account), None)
 
 
 class Fences:
