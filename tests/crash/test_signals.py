@@ -1,6 +1,7 @@
 """Signals, with real processes: stop at once, tell what is going on, sleep and wake. Under load: `test_storms.py`."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,14 @@ import trio
 from tests.fakes.processes import Daemon, fill_shelves, running_daemon, start_daemon, write_config
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+
+@pytest.fixture(autouse=True)
+def _hangups_are_heard() -> Iterator[None]:
+    """A suite that runs under `nohup` would hand on to its daemons that they are ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
