@@ -16,7 +16,7 @@ async def run_merger(world: World) -> None:
     till = world.till("merger")
     while world.is_open():
         await trio.sleep(till.rng.expovariate(world.plan.busy / 12))
-        goods = world.goods()
+        goods = [sku for sku in world.goods() if sku not in world.arriving]
         if world.is_open() and len(goods) >= _GOODS_MIN:
             await _merge_some(world, till, goods)
 

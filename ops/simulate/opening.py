@@ -82,4 +82,6 @@ async def add_good(world: World, till: Till, sku: str, account: str) -> None:
     world.oracle.listed("direct", sku, sku, 1)
     world.oracle.listed(account, f"{account}-{sku}", sku, 1)
     world.markets[account].put_up(f"{account}-{sku}", sku, 0)
+    world.arriving.add(sku)
     await _import(till, f"new {sku}", [{"kind": "sku", "sku": sku, "name": sku}])
+    world.arriving.remove(sku)

@@ -49,6 +49,8 @@ class World:
         """Every one that was set."""
         self.recipes: dict[str, dict[str, int]] = {}
         """In force."""
+        self.arriving: set[str] = set()
+        """SKUs that may not be known yet: nobody has said that they are."""
         self.recipe_desk = trio.Lock()
         """Recipes and merges are one person's business at a time, so that what a bundle is made of is known."""
         self.platter = Platter(self.rng("disk"), self.faults, quick=plan.quick_disk)
