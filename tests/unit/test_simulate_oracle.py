@@ -259,6 +259,8 @@ def test_the_formula_is_the_documented_one(book: Mapping[str, Any], expected: in
     [
         ({"default": {"buffer_from": "computed"}}, 0, 11),
         ({"default": {"buffer_from": "tiers", "count_error": 1}}, 0, 10),
+        # eleven or ten: 11 - 2 - 2, for each part is rounded up, or 10 - 1 - 1
+        ({"default": {"buffer_percent": 10.0, "count_error_percent": 10.0, "quotas": {"web": 1}}}, 7, 8),
         ({"default": {"buffer_from": "tiers"}, "accounts": {"shop": {"buffer": 2}}}, 9, 9),
         ({"default": {"buffer_from": "computed"}, "accounts": {"shop": {"view": "real_time"}}}, 11, 11),
         ({"default": {"buffer": 3, "last_units": True}}, 8, 11),

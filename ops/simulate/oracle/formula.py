@@ -84,7 +84,9 @@ def expected_offer(
             packs = 0
         return max(packs, 0) if cap is None else min(max(packs, 0), cap)
 
-    return Bounds(show(at_least, careful=True), show(there, careful=False))
+    # fewer units may mean one more on the listing: each part that is withheld is rounded up by itself
+    lefts = range(at_least, there + 1)
+    return Bounds(min(show(left, careful=True) for left in lefts), max(show(left, careful=False) for left in lefts))
 
 
 def _layers(book: Mapping[str, Any], account: str, sku: str) -> Iterator[Rule]:
