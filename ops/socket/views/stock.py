@@ -66,7 +66,6 @@ class GrantedFrame(NamedTuple):
     """The lines of a hold over one SKU at one place, up to the SKU, by the size of that."""
 
 
-@lru_cache(maxsize=1024)
 def granted_frame(expires_at: datetime | None, protocol: int) -> GrantedFrame:
     """Build what most replies of a read have in common."""
     expires = encode(None, protocol) if expires_at is None else encode_instant(expires_at)
