@@ -10,7 +10,7 @@ import trio
 from config import schema
 from engine.actors.alerting import AlertListener
 from engine.actors.applier import Applier
-from engine.actors.directory import Directory
+from engine.actors.directory import new_directory
 from engine.actors.documents import Documents
 from engine.actors.fanout import Fanout
 from engine.actors.journal import Journal, JournalListener
@@ -161,7 +161,7 @@ class Node:
     def _make_books(self, listener: ShardListener) -> None:
         """Make the owners of stock, and what commands find their books by."""
         self.catalogue = Catalogue()
-        self.directory: Directory = {}
+        self.directory = new_directory()
         self.documents = Documents()
         self.recipes = Recipes()
         self.left_alone = LeftAlone(self.limits, self.catalogue.codes.resolve)
