@@ -26,6 +26,7 @@ from ops.socket.dispatch import CommandListener, Dispatcher
 from ops.socket.framing import parse
 from ops.socket.haste import Haste
 from ops.socket.listen import listen_tcp, listen_unix, name_user, peer_of
+from ops.socket.patience import Patience
 from ops.socket.plain import PlainHolds
 from ops.socket.resp import ErrorReply
 from ops.socket.session import Replies, Session
@@ -63,6 +64,8 @@ class CommandServer:
         self._clock = node.clock
         self._turn = node.router.turn
         self._plain = PlainHolds(node)
+        self._granted: list[tuple[Connection, bytes]] = []
+        """Reads of this turn that were nothing but plain holds, all of them granted, and the replies."""
         self._settings = settings
         self._dispatcher = Dispatcher(node, version=version, password=settings.password, listener=listener)
         self._listener = listener
@@ -70,9 +73,7 @@ class CommandServer:
         self._clients = 0
         self._open: dict[Connection, None] = {}
         self._left = trio.Event()
-        self._slow: dict[Connection, float] = {}
-        """When patience ends with clients that do not take their replies."""
-        self._some_slow = trio.Event()
+        self._patience = Patience(settings.send_seconds_max, self._drop)
         self._accepting: trio.CancelScope | None = None
         self._draining = False
         self.tcp_address: tuple[str, int] | None = None
@@ -87,7 +88,7 @@ class CommandServer:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._attend, nursery)
-                nursery.start_soon(self._drop_slow)
+                nursery.start_soon(self._patience.run)
                 await self._listen(nursery, task_status)
                 await self._wait_empty()
                 nursery.cancel_scope.cancel()
@@ -181,7 +182,7 @@ class CommandServer:
         if connection.closed:
             return
         connection.close()
-        self._slow.pop(connection, None)
+        self._patience.is_over(connection)
         del self._open[connection]
         self._left.set()
         self._left = trio.Event()
@@ -213,8 +214,8 @@ class CommandServer:
             Whether some may be left.
         """
         # no checkpoint until the turn has ended: an instant is one instant
-        now, more = self._clock.now(), False
-        self._turn.begin(now)
+        turn, more = self._turn, False
+        turn.begin(self._clock.now())
         for attended, (key, _) in enumerate(ready, 1):
             connection: Connection = key.data
             if connection.is_writing:
@@ -223,12 +224,14 @@ class CommandServer:
                 connection.watch(0)
             elif not connection.closed:
                 connection.busy = True
-                connection.session.now = now
                 self._read(connection, nursery)
-            if attended == _READS_MAX or self._turn.is_full:
+            if attended == _READS_MAX or turn.is_full:
                 more = True
                 break
-        self._turn.end()
+        if self._granted:
+            granted, self._granted = self._granted, []
+            turn.when_durable(partial(self._answer_all, granted))
+        turn.end()
         if self._plain.granted:
             self._listener.command_received("hold", self._plain.granted)
             self._plain.granted = 0
@@ -236,7 +239,6 @@ class CommandServer:
 
     def _read(self, connection: Connection, nursery: trio.Nursery) -> None:
         """Handle one read: its plain holds at once, from the first other command on in steps that may have to wait."""
-        session = connection.session
         try:
             data = connection.socket.recv(_READ_BYTES)
         except BlockingIOError:
@@ -248,16 +250,17 @@ class CommandServer:
         if not data:
             self._close(connection)
             return
-        connection.unfinished += len(data)
-        commands = parse(connection, data)
-        granted, data = 0, b""
+        session, commands = connection.session, parse(connection, data)
+        granted, reply = 0, b""
         if commands and session.authenticated and not self._draining:
-            granted, data = self._plain.grant(commands, session.protocol)
+            granted, reply = self._plain.grant(commands, session.protocol)
             if granted == len(commands):
                 connection.unfinished = 0
-                self._turn.when_durable(partial(self._answer, connection, data))
+                self._granted.append((connection, reply))
                 return
-        steps = self._handle(connection, data, commands[granted:])
+        connection.unfinished += len(data)
+        session.now = self._turn.now
+        steps = self._handle(connection, reply, commands[granted:])
         waiting = next(steps, None)
         if waiting is not None:
             nursery.start_soon(self._walk, connection, steps, waiting)
@@ -320,7 +323,20 @@ class CommandServer:
 
     # -- writing
 
-    def _answer(self, connection: Connection, data: bytes) -> None:
+    def _answer_all(self, granted: Sequence[tuple[Connection, bytes]]) -> None:
+        """Send the replies to reads of nothing but plain holds. In the step of whoever commits: must not block."""
+        for connection, data in granted:
+            try:
+                sent = connection.socket.send(data)
+            except OSError:
+                sent = 0  # full, lost or closed by us: told apart on the road of all others
+            if sent == len(data):
+                connection.busy = False
+                connection.watch(selectors.EVENT_READ)
+            else:
+                self._answer(connection, memoryview(data)[sent:])
+
+    def _answer(self, connection: Connection, data: bytes | memoryview) -> None:
         """Send the replies to a read. In the step of whoever commits: must not block."""
         connection.rest = data
         self._send_more(connection)
@@ -336,25 +352,11 @@ class CommandServer:
             return
         if sent:
             connection.busy = False
-            if self._slow:
-                self._slow.pop(connection, None)
+            self._patience.is_over(connection)
             connection.watch(selectors.EVENT_READ)
-            return
-        if len(connection.rest) < left or connection not in self._slow:
-            self._slow[connection] = trio.current_time() + self._settings.send_seconds_max
-            self._some_slow.set()
-        connection.watch(selectors.EVENT_WRITE)
-
-    async def _drop_slow(self) -> None:
-        """Throw out clients that take no bytes for too long."""
-        while True:
-            await self._some_slow.wait()
-            self._some_slow = trio.Event()
-            while self._slow:
-                await trio.sleep_until(min(self._slow.values()))
-                now = trio.current_time()
-                for connection in [each for each, deadline in self._slow.items() if deadline <= now]:
-                    self._drop(connection)
+        else:
+            self._patience.has_to_wait(connection, took_some=len(connection.rest) < left)
+            connection.watch(selectors.EVENT_WRITE)
 
     def _drop(self, connection: Connection) -> None:
         log.warning("socket.reader_too_slow", seconds=self._settings.send_seconds_max)
