@@ -15,10 +15,10 @@ import trio
 
 from engine.actors.journal import Journal
 from engine.actors.mailbox import Mailbox
+from engine.actors.messages import Slot
 from engine.actors.order_desk import OrderDesk
 from engine.actors.order_reader import Gate, NotDecided, OrderReader, OrderReaderListener
 from engine.actors.router import Waiter
-from engine.actors.shard import Slot
 from engine.domain.commands import Refusal
 from engine.domain.errors import ChannelError, MalformedReply
 from engine.domain.events import (

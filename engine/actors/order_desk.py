@@ -13,8 +13,8 @@ import trio
 
 from engine.actors.journal import Journal
 from engine.actors.mailbox import Mailbox
+from engine.actors.messages import Slot
 from engine.actors.router import Router
-from engine.actors.shard import Slot
 from engine.domain.availability import ChannelSale
 from engine.domain.catalogue.known_orders import KnownOrders, OrderKey
 from engine.domain.catalogue.recipes import Recipes

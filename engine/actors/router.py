@@ -10,7 +10,8 @@ from engine.actors.directory import Directory, placed_on
 from engine.actors.documents import Documents
 from engine.actors.journal import Journal
 from engine.actors.mailbox import Mailbox
-from engine.actors.shard import Look, Message, Rendezvous, Request, Shard, Slot, Together
+from engine.actors.messages import Look, Message, Rendezvous, Request, Slot, Together
+from engine.actors.shard import Shard
 from engine.actors.turn import Turn
 from engine.domain.catalogue.codes import Codes, name_by_id
 from engine.domain.commands import (
@@ -62,7 +63,7 @@ class Waiter:
         self._answer: object = None
 
     def resolve(self, answer: object) -> None:
-        """Take the answer (`engine.actors.shard.Slot`)."""
+        """Take the answer (`engine.actors.messages.Slot`)."""
         self._answer = answer
         self._event.set()
 
@@ -84,7 +85,7 @@ class Router:
         codes: Codes | None = None,
     ) -> None:
         """Route to `shards`, which share `directory` and `documents`; `codes` say which SKU a caller means."""
-        self.turn = Turn(shards, directory, journal)
+        self.turn = Turn(shards, journal)
         """For who brings many commands at once: while it is open, owners that rest decide them in `begin`."""
         self._codes = codes if codes is not None else Codes()
         self._shards = shards

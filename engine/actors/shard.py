@@ -11,20 +11,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, get_args
 
-import msgspec
 import trio
 
 from engine.actors.directory import Directory, Placed, placed_on, placed_on_one
 from engine.actors.documents import Documents, document_of
 from engine.actors.journal import Journal
 from engine.actors.mailbox import Mailbox
+from engine.actors.messages import Look, Message, Rendezvous, Request, Slot, Together
 from engine.domain.availability import Availability
 from engine.domain.commands import Answer, Command, OrderPurchase, PlaceHold, Refusal, SendTransfer
 from engine.domain.events import BookEvent, DecidedEvent, Event, RecipeSet, UnitsHeld
 from engine.domain.stock.book import Book
 from engine.domain.stock.filing import document_of_forgotten
-from engine.domain.stock.holds import grant_plain
 from engine.domain.stock.ledger import Handled, Ledger, handle
+from engine.domain.stock.plain import hold_plain
 from engine.domain.units import EPOCH, AccountId, HoldId, LocationId, Sku
 from engine.machines.untold import Untold
 from engine.ports import Clock
@@ -33,68 +33,7 @@ _NOT_REMEMBERED = frozenset({"BUSY", "NOSUCHSKU", "RETIRED"})
 """Refusals of holds that no book keeps: the same hold may be granted once there is such a SKU."""
 _TAKEN_MAX = 1024
 """Messages between two checkpoints; about 10 ms of decisions."""
-
-
-class Slot(Protocol):
-    """Where an answer goes once it is durable."""
-
-    def resolve(self, answer: object) -> None:
-        """Take an `Answer`, or what a `Look` made. Called once, in the journal's task; must not block."""
-        ...
-
-
-class Request(msgspec.Struct, frozen=True, gc=False):
-    """A command whose SKUs one shard owns."""
-
-    command: Command
-    skus: Sequence[Sku]
-    slot: Slot | None
-
-
-class Look(NamedTuple):
-    """A question about books. The reply is made at once and given when everything it shows is durable."""
-
-    skus: Sequence[Sku]
-    read: Callable[[dict[Sku, Book], datetime], object]
-    """Gets the books that exist."""
-    slot: Slot
-
-
-class Together(NamedTuple):
-    """A step over the books of all shards at once: an import. `run` decides and applies; its events are one frame."""
-
-    run: Callable[[datetime], tuple[Sequence[Event], object]]
-    slot: Slot
-
-
-class Rendezvous:
-    """A command that several shards must come to.
-
-    Every inbox gets it in the same step, so all shards meet such commands in the same order and none waits in a circle.
-    """
-
-    def __init__(self, message: Request | Look | Together, parties: int) -> None:
-        """Wait for `parties` shards."""
-        self.message = message
-        self._missing = parties
-        self._decided = trio.Event()
-
-    def arrive(self) -> bool:
-        """Come to it; True for the last one, which decides."""
-        self._missing -= 1
-        return self._missing == 0
-
-    def leave(self) -> None:
-        """Let the others go on with their books."""
-        self._decided.set()
-
-    async def wait_decided(self) -> None:
-        """Lend the books until it is decided."""
-        await self._decided.wait()
-
-
-Message = Request | Look | Rendezvous
-Enqueue = Callable[[Sequence[Event], Callable[[int], None]], None]
+Enqueue = Callable[[Sequence[Event], Callable[[int], None] | None], None]
 """`Journal.enqueue` or, where more is to come in the same step, `Journal.add`."""
 _BOOK_EVENTS = get_args(BookEvent)
 
@@ -124,7 +63,7 @@ class ShardListener(Protocol):
         ...
 
     def granted(self, held: Sequence[UnitsHeld]) -> None:
-        """Report the plain holds that one step granted: each a decision with this one event."""
+        """Report plain holds that one step granted: each a decision with this one event."""
         ...
 
     def lapsed(self, events: Sequence[BookEvent]) -> None:
@@ -179,7 +118,7 @@ class Shard:
         """The instant of the step."""
         self._events: list[Event] = []
         self._granted: list[UnitsHeld] = []
-        """Those of the events that are plain holds, to be reported."""
+        """Plain holds that come behind all of those."""
         self._untold = Untold()
         """Books that they changed."""
         self._answers: list[tuple[Slot, object]] = []
@@ -232,15 +171,20 @@ class Shard:
     def grant_plain(
         self, owned: Owned, hold_id: HoldId, quantity: int, expires_at: datetime | None, locations: Sequence[LocationId]
     ) -> UnitsHeld | None:
-        """Grant a plain hold of an id that the directory does not know; None: nothing was done."""
+        """Grant a plain hold (`engine.domain.stock.plain`) if its id is new; None: nothing was done. In a step.
+
+        What it says must not be told before it is durable.
+        """
+        if hold_id in self._directory:
+            return None
         _, book, placed = owned
-        held = grant_plain(book, hold_id, quantity, expires_at, placed.account, locations, self._now)
-        if held is not None:
-            self.ledger.hold(book, held)
-            self._untold.hold(book, held.parts[0][0], self._now)
-            self._events.append(held)
-            self._granted.append(held)
-            self._directory[hold_id] = placed
+        granted = hold_plain(book, hold_id, quantity, expires_at, placed.account, locations, self._now)
+        if granted is None:
+            return None
+        held, left = granted
+        self._untold.hold(book, left, self._now)
+        self._granted.append(held)
+        self._directory[hold_id] = placed
         return held
 
     def decide(self, request: Request) -> None:
@@ -365,10 +309,19 @@ class Shard:
 
     def _add(self, events: Sequence[Event]) -> None:
         """Add what was decided, but for plain holds: the levels that it changed are told with its commit."""
+        if self._granted:
+            self._add_granted()
         self._events.extend(events)
         for event in events:
             if isinstance(event, _BOOK_EVENTS):
                 self._untold.change(self._owner(event.sku).books[event.sku], self._now)
+
+    def _add_granted(self) -> None:
+        """Add the plain holds since the last time, and see to what can be done for many of them at once."""
+        granted, self._granted = self._granted, []
+        self._events += granted
+        self.ledger.note_grants(granted)
+        self._listener.granted(granted)
 
     def _hand_over(self, enqueue: Enqueue, also: Sequence[Sku] = ()) -> None:
         """Give the journal what was decided, with what is to happen when it is durable.
@@ -379,15 +332,15 @@ class Shard:
             self._add((forgotten,))
             if (document := document_of_forgotten(forgotten)) is not None:
                 self._documents.settle(document, self._book_of)
-        events, answers, granted = self._events, self._answers, self._granted
+        if self._granted:
+            self._add_granted()
+        events, answers = self._events, self._answers
         for sku in also:
             self._untold.change(self._owner(sku).books[sku], self._now)
         changed = self._untold.take(self._now)
         if not events and not answers and not changed:
             return
-        self._events, self._answers, self._granted = [], [], []
-        if granted:
-            self._listener.granted(granted)
+        self._events, self._answers = [], []
         # The position is known only at the commit, so availability is copied now and stamped then.
         levels = [(sku, book.levels(), at) for sku, (book, at) in changed.items()]
 
@@ -397,4 +350,4 @@ class Shard:
             for slot, answer in answers:
                 slot.resolve(answer)
 
-        enqueue(events, committed)
+        enqueue(events, committed if levels or answers else None)

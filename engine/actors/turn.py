@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from engine.actors.directory import Directory
 from engine.actors.journal import Journal
-from engine.actors.shard import Owned, Request, Shard
-from engine.domain.events import UnitsHeld
+from engine.actors.messages import Request
+from engine.actors.shard import Owned, Shard
 from engine.domain.partition import shard_of
-from engine.domain.units import EPOCH, AccountId, HoldId, LocationId, Sku
+from engine.domain.units import EPOCH, AccountId, Sku
 
 _DECIDED_MAX: Final = 1024
 """Commands after which a turn is full; about 10 ms of decisions."""
@@ -24,52 +23,40 @@ _DECIDED_MAX: Final = 1024
 class Turn:
     """Between `begin` and `end` there is no checkpoint. All that is decided shares an instant and leaves at the end."""
 
-    def __init__(self, shards: Sequence[Shard], directory: Directory, journal: Journal) -> None:
+    def __init__(self, shards: Sequence[Shard], journal: Journal) -> None:
         """Make one; it is begun again and again."""
         self.now = EPOCH
         """The instant of the turn: all that comes with it happens then."""
+        self.decided = 0
+        """Commands so far; who has plain holds granted counts them."""
         self._shards = shards
-        self._directory = directory
         self._journal = journal
         self._is_open = False
         self._entered: list[Shard] = []
         self._durable: list[Callable[[], None]] = []
-        self._decided = 0
 
     @property
     def is_full(self) -> bool:
         """Whether it should end, for others to have a turn."""
-        return self._decided >= _DECIDED_MAX
+        return self.decided >= _DECIDED_MAX
 
     def begin(self, now: datetime) -> None:
         """Begin at this instant, as the clock tells it just now."""
         self.now = now
         self._is_open = self._journal.stalled is None and self._journal.has_room
-        self._decided = 0
+        self.decided = 0
 
     def own(self, sku: Sku, account: AccountId) -> Owned | None:
         """Return what plain holds of a SKU for an account need, to be kept; None: there is no such SKU yet."""
         return self._shards[shard_of(sku, len(self._shards))].own(sku, account)
 
-    def grant_plain(
-        self,
-        owned: Owned,
-        hold_id: HoldId,
-        quantity: int,
-        expires_at: datetime | None,
-        locations: Sequence[LocationId],
-    ) -> UnitsHeld | None:
-        """Grant a plain hold (`engine.domain.stock.holds.grant_plain`) of a new id; None: nothing was done.
-
-        What it says must not be told before it is durable: see `when_durable`.
-        """
-        if not self._is_open or hold_id in self._directory:
-            return None
-        shard = owned.shard
-        if not (shard.stepping or self._enter(shard)):
-            return None
-        self._decided += 1
-        return shard.grant_plain(owned, hold_id, quantity, expires_at, locations)
+    def enter(self, shard: Shard) -> bool:
+        """Begin a step of a shard for this turn; False: it does not rest, or nothing is decided in this turn."""
+        if not (self._is_open and shard.at_rest):
+            return False
+        shard.begin_step(self.now)
+        self._entered.append(shard)
+        return True
 
     def decide(self, request: Request) -> bool:
         """Decide a command if one shard owns all its SKUs and rests; its slot is resolved when that is durable."""
@@ -79,9 +66,9 @@ class Turn:
         if len(owners) != 1:
             return False
         shard = self._shards[owners.pop()]
-        if not (shard.stepping or self._enter(shard)):
+        if not (shard.stepping or self.enter(shard)):
             return False
-        self._decided += 1
+        self.decided += 1
         shard.decide(request)
         return True
 
@@ -107,10 +94,3 @@ class Turn:
         self._journal.commit_soon()  # those who wait have their answers now, if the store is quick
         for shard in entered:
             shard.rest()
-
-    def _enter(self, shard: Shard) -> bool:
-        if not shard.at_rest:
-            return False
-        shard.begin_step(self.now)
-        self._entered.append(shard)
-        return True

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from engine.domain.stock.book import Book
-from engine.domain.units import EPOCH, LocationId, Sku
+from engine.domain.units import EPOCH, Sku
 
 PLENTY_UNITS: Final = 64
 """What a hold must leave at its place for the level to wait. No level that crosses zero is ever late: it was below this
@@ -18,22 +18,24 @@ TOLD_WITHIN: Final = timedelta(milliseconds=250)
 """How long a level of which there is plenty may wait. Pushers let one settle for nearly as long."""
 TOLD_MAX: Final = 128
 """Of those that have waited so many are told in one step..."""
-TOLD_PAUSE: Final = timedelta(milliseconds=50)
+TOLD_PAUSE: Final = timedelta(milliseconds=100)
 """...and the next ones so much later: holds come in between, and what is sold meanwhile is told once..."""
 _HURRY_FROM: Final = 20 * TOLD_MAX
 _HURRY_PAUSE: Final = timedelta(milliseconds=5)
-"""...or so much, while there are so many left that the last of them would wait longer than a second."""
+"""...or so much, while there are so many left that the last of them would wait longer than two seconds."""
 
 
 class Untold:
     """Bounded by the number of SKUs: each is in it with its book, once for a step and once until later."""
 
-    __slots__ = ("_at_once", "_plenty", "_since", "_tell_at", "_telling", "_telling_since")
+    __slots__ = ("_at_once", "_last", "_plenty", "_since", "_tell_at", "_telling", "_telling_since")
 
     def __init__(self) -> None:
         """Start with nothing to tell."""
         self._at_once: dict[Sku, tuple[Book, datetime]] = {}
         self._plenty: dict[Sku, Book] = {}
+        self._last: Book | None = None
+        """The one that came to `_plenty` last, as long as it is there."""
         self._since = EPOCH
         """When the first of `_plenty` changed."""
         self._telling: dict[Sku, Book] = {}
@@ -43,15 +45,14 @@ class Untold:
         self._tell_at = EPOCH
         """Before then no level is told of which there is plenty."""
 
-    def hold(self, book: Book, location: LocationId, now: datetime) -> None:
-        """Note that a plain hold has just taken units at a place."""
-        at = book.positions[location]  # its `atp` in line: this runs for every hold
-        if at.on_hand - at.committed - at.reserved - at.unavailable - at.safety_stock < PLENTY_UNITS:
+    def hold(self, book: Book, left: int, now: datetime) -> None:
+        """Note that a plain hold has just taken units at a place where so many are left to promise."""
+        if left < PLENTY_UNITS:
             self.change(book, now)
-        else:
+        elif book is not self._last:
             if not self._plenty:
                 self._since = now
-            self._plenty[book.sku] = book
+            self._plenty[book.sku] = self._last = book
 
     def change(self, book: Book, now: datetime) -> None:
         """Note a change that is told with its commit, and with it all that waits of this SKU."""
@@ -60,7 +61,7 @@ class Untold:
             return
         since = now
         if self._plenty.pop(sku, None) is not None:
-            since = self._since
+            since, self._last = self._since, None
         if self._telling.pop(sku, None) is not None:
             since = self._telling_since
         self._at_once[sku] = (book, since)
@@ -76,6 +77,7 @@ class Untold:
         if now >= self._tell_at and (self._plenty or self._telling):
             if not self._telling:
                 self._telling, self._telling_since, self._plenty = self._plenty, self._since, {}
+                self._last = None
             for _ in range(min(TOLD_MAX, len(self._telling))):
                 sku, book = self._telling.popitem()
                 taken[sku] = (book, self._telling_since)

@@ -228,6 +228,28 @@ async def test_what_is_not_a_command_ends_its_connection_and_no_other(served: Se
     await served.check_unharmed()
 
 
+@pytest.mark.parametrize(
+    "spelt", [b"$-1\r\n", b":1\r\n", b"*-1\r\n", b"*1\r\n$1\r\n1\r\n", b"_\r\n", b"#t\r\n", b",1\r\n"]
+)
+@pytest.mark.parametrize("place", range(1, 5))
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_word_of_a_hold_that_is_no_string_holds_nothing(
+    served: Served, spelt: bytes, place: int, *, alone: bool
+) -> None:
+    """Whatever the holds before it in the same read had in common with it."""
+    words = [b"$4\r\nHOLD\r\n", b"$1\r\nh\r\n", b"$5\r\nNEVER\r\n", b"$3\r\nA-1\r\n", b"$1\r\n1\r\n"]
+    words[place] = spelt
+    wire = await served.connect()
+    before = b"" if alone else pack("HOLD", "before", "NEVER", "A-1", "1")
+    await wire.send_raw(before + b"*5\r\n" + b"".join(words))
+    answer = await wire.read_to_end()
+    assert answer.count(b"$4\r\nhold\r\n") == (not alone)
+    assert b"-ERR Protocol error" in answer
+    if not alone:
+        await (await served.connect()).call("RELEASE", "before")
+    await served.check_unharmed()
+
+
 @pytest.mark.parametrize("kind", [b"*", b">", b"~"])
 @pytest.mark.parametrize("nested", [b"", b"*2\r\n$4\r\nECHO\r\n"])
 @pytest.mark.parametrize("cut", [0, 1, 2, 3, 9])

@@ -36,7 +36,7 @@ MUTANTS: Final = (
         "answer-on-decision",
         "the same while the disk hesitates, as a real process that is killed shows it",
         "engine/actors/shard.py",
-        "        enqueue(events, committed)\n",
+        "        enqueue(events, committed if levels or answers else None)\n",
         "        committed(self._journal.position)\n        enqueue(events, lambda _position: None)\n",
         ("tests/crash/test_kill.py",),
     ),
@@ -60,7 +60,7 @@ MUTANTS: Final = (
         "half-a-hold",
         "a crash keeps one line of a basket and loses the other",
         "engine/actors/shard.py",
-        "        enqueue(events, committed)\n",
+        "        enqueue(events, committed if levels or answers else None)\n",
         "        for event in events[:-1]:\n"
         "            enqueue((event,), lambda _position: None)\n"
         "        enqueue(events[-1:], committed)\n",
@@ -118,10 +118,26 @@ MUTANTS: Final = (
     Mutant(
         "grant-off-by-one",
         "the last unit is sold twice",
-        "engine/domain/stock/holds.py",
-        "at.on_hand - at.committed - at.reserved - at.unavailable - at.safety_stock >= quantity:\n",
-        "at.on_hand - at.committed - at.reserved - at.unavailable - at.safety_stock >= quantity - 1:\n",
-        ("tests/unit/test_decide.py",),
+        "engine/domain/stock/allocate.py",
+        "    if total < units:\n",
+        "    if total < units - 1:\n",
+        ("tests/unit/test_allocate.py", "tests/unit/test_decide.py"),
+    ),
+    Mutant(
+        "plain-grant-off-by-one",
+        "the same by the road that nearly all holds take",
+        "engine/domain/stock/plain.py",
+        "        if left >= 0:\n",
+        "        if left >= -1:\n",
+        ("tests/properties/test_plain_holds.py",),
+    ),
+    Mutant(
+        "plain-hold-never-runs-out",
+        "a basket that was left keeps its units for ever",
+        "engine/actors/shard.py",
+        "        self.ledger.note_grants(granted)\n",
+        "        self.ledger.note_grants(())\n",
+        ("tests/unit/test_turn.py",),
     ),
     Mutant(
         "expiry-off-by-one",

@@ -18,6 +18,7 @@ from engine.domain.commands import PlaceHold
 from engine.domain.events import BookEvent, UnitsHeld
 from engine.domain.stock import holds
 from engine.domain.stock.ledger import handle
+from engine.domain.stock.plain import hold_plain
 from engine.domain.units import DIRECT, AccountId, HoldId, LocationId
 from ops.socket.plain import PlainHolds
 from tests.fakes.books import BOTH, THERE, A, B, Shelf
@@ -86,7 +87,7 @@ def shelf_after(history: Sequence[tuple[Any, ...]], stock: tuple[int, int]) -> S
     locations=st.permutations(BOTH),
     account=st.sampled_from((DIRECT, AccountId("shop"))),
 )
-def test_a_plain_hold_is_decided_as_the_general_rule_decides_it(
+def test_a_plain_hold_is_decided_and_applied_as_the_general_rule_does_it(
     history: list[tuple[Any, ...]],
     stock: tuple[int, int],
     hold: str,
@@ -95,7 +96,7 @@ def test_a_plain_hold_is_decided_as_the_general_rule_decides_it(
     locations: list[LocationId],
     account: AccountId,
 ) -> None:
-    """The rule without the short cut, on a shelf of the same past, is the measure."""
+    """The rule for all holds, on a shelf of the same past, is the measure."""
     quick, slow = shelf_after(history, stock), shelf_after(history, stock)
     now = quick.now
     expires_at = None if seconds is None else now + timedelta(seconds=seconds)
@@ -105,15 +106,16 @@ def test_a_plain_hold_is_decided_as_the_general_rule_decides_it(
     if command.hold_id in quick._skus:
         return  # the directory knows the id: no plain hold
     lapsed = quick.ledgers[A].lapse(now)
-    with mock.patch.object(holds, "grant_plain", return_value=None):
-        handled = handle(slow.ledgers.__getitem__, command, (A,), now)
-    granted = holds.grant_plain(quick.book(), command.hold_id, units, expires_at, account, locations, now)
+    handled = handle(slow.ledgers.__getitem__, command, (A,), now)
+    granted = hold_plain(quick.book(), command.hold_id, units, expires_at, account, locations, now)
     event("granted" if granted is not None else type(handled.answer).__name__)
     if granted is None:
         return  # the general rule decides, and did
-    quick.ledgers[A].hold(quick.book(), granted)
-    assert [*lapsed, granted] == handled.events
-    assert holds._granted((granted,)) == handled.answer
+    held, left = granted
+    quick.ledgers[A].note_grants((held,))
+    assert left == quick.book().atp_at(held.parts[0][0])
+    assert [*lapsed, held] == handled.events
+    assert holds._granted((held,)) == handled.answer
     assert quick.book() == slow.book()
     assert sorted(quick.ledgers[A].dues()) == sorted(slow.ledgers[A].dues())
 
@@ -123,8 +125,9 @@ def test_what_is_plain_is_granted_by_the_short_cut() -> None:
     shelf = Shelf(A=5)
     shelf.receive(A, 5, THERE)
 
-    def is_plain(units: int = 1, hold: str = "new") -> bool:
-        return holds.grant_plain(shelf.book(), HoldId(hold), units, None, DIRECT, BOTH, shelf.now) is not None
+    def is_plain(units: int = 1) -> bool:
+        hold_id = HoldId(f"h{len(shelf.book().holds)}")
+        return hold_plain(shelf.book(), hold_id, units, None, DIRECT, BOTH, shelf.now) is not None
 
     assert is_plain()
     assert is_plain(5)

@@ -65,7 +65,7 @@ def test_scarce_levels_are_told_in_their_step_and_all_others_within_a_bound(
             scarce: set[Sku] = set()
             for sku, place, units in holds:
                 if take_units(books[sku], place, units):
-                    waiting.hold(books[sku], place, now)
+                    waiting.hold(books[sku], books[sku].atp_at(place), now)
                     if sku not in open_skus:
                         open_skus.add(sku)
                         changed[sku] = now
@@ -91,7 +91,7 @@ def test_under_load_a_level_of_which_there_is_plenty_is_told_once_in_a_while() -
     told_at = []
     for _ in range(4000):
         assert take_units(book, HERE, 1)
-        waiting.hold(book, HERE, now)
+        waiting.hold(book, book.atp_at(HERE), now)
         if waiting.take(now):
             told_at.append(now)
         now += timedelta(milliseconds=0.25)

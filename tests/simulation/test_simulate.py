@@ -18,8 +18,8 @@ from engine.domain.commands import Command
 from engine.domain.events import UnitsHeld
 from engine.domain.stock.book import Book
 from engine.domain.stock.dues import Dues
-from engine.domain.stock.holds import grant_plain
 from engine.domain.stock.ledger import Handled, Ledger, handle
+from engine.domain.stock.plain import hold_plain
 from engine.domain.units import Sku
 from ops.cli.main import main
 from ops.simulate.report import Coverage, run_seeds
@@ -62,15 +62,15 @@ def run_elsewhere(seed: int, hash_seed: str) -> dict[str, Any]:
 def test_a_unit_granted_too_many_is_found_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oracle bites: the same world with a daemon that promises one unit too many (lessons A1 to A15)."""
 
-    def generous(book: Book, *arguments: Any) -> UnitsHeld | None:
+    def generous(book: Book, *arguments: Any) -> tuple[UnitsHeld, int] | None:
         for position in book.positions.values():
             position.on_hand += 1
-        held = grant_plain(book, *arguments)
+        granted = hold_plain(book, *arguments)
         for position in book.positions.values():
             position.on_hand -= 1
-        return held
+        return granted
 
-    monkeypatch.setattr(shard, "grant_plain", generous)
+    monkeypatch.setattr(shard, "hold_plain", generous)
     options = ["--seed", "2", "--seeds", "3", "--seconds", "60", "--faults", "answer_lost"]
     result = CliRunner().invoke(main, ["simulate", *options])
     assert result.exit_code == 1

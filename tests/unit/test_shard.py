@@ -6,8 +6,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from engine.actors.messages import Rendezvous, Together
 from engine.actors.router import Waiter
-from engine.actors.shard import Rendezvous, Together
 from engine.domain.commands import (
     AddSku,
     Adjust,

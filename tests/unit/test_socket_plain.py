@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.domain.commands import Granted
-from engine.domain.stock.booking import hold_units
+from engine.domain.stock.booking import apply
 from engine.domain.units import EPOCH, ID_BYTES_MAX, HoldId, LocationId, Sku
 from ops.socket import arguments as read
 from ops.socket.resp import ErrorReply, encode, encode_instant
@@ -67,4 +67,4 @@ def test_a_hold_is_never_put_into_a_book_twice() -> None:
     shelf.hold("h", (A, 1))
     again = msgspec.structs.replace(shelf.book().holds[HoldId("h")])
     with pytest.raises(AssertionError):
-        hold_units(shelf.book(), again)
+        apply(shelf.book(), again)

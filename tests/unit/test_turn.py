@@ -8,8 +8,8 @@ import trio
 from prometheus_client import CollectorRegistry
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from engine.actors.messages import Request
 from engine.actors.router import Waiter
-from engine.actors.shard import Request
 from engine.domain.commands import Granted, PlaceHold, Refusal, ReleaseHold
 from engine.domain.errors import AppendUnknown, Fenced
 from engine.domain.events import HoldExpired, UnitsHeld
@@ -25,8 +25,12 @@ from tests.fakes.stores import QuickStore, SlowStore
 def grant(engine: Engine, hold: str, sku: Sku = A, units: int = 1, seconds: float | None = None) -> UnitsHeld | None:
     """Ask for a plain hold in the turn that is open."""
     expires_at = place_hold(seconds=seconds, now=engine.router.turn.now).expires_at
-    owned = engine.router.turn.own(sku, DIRECT)
-    return owned and engine.router.turn.grant_plain(owned, HoldId(hold), units, expires_at, BOTH)
+    turn = engine.router.turn
+    owned = turn.own(sku, DIRECT)
+    if owned is None or not (owned.shard.stepping or turn.enter(owned.shard)):
+        return None
+    turn.decided += 1
+    return owned.shard.grant_plain(owned, HoldId(hold), units, expires_at, BOTH)
 
 
 def begin(engine: Engine) -> None:

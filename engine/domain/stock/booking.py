@@ -62,8 +62,7 @@ def _apply_sku_added(book: Book, event: SkuAdded) -> None:
 # -- promises
 
 
-def hold_units(book: Book, event: UnitsHeld) -> None:
-    """Apply a grant: what `apply` does with it, for whoever knows what it is."""
+def _apply_units_held(book: Book, event: UnitsHeld) -> None:
     positions = book.positions
     for location, units in event.parts:
         position = positions.get(location) or book.position(location)
@@ -338,7 +337,7 @@ def _apply_paper_forgotten(book: Book, event: PaperForgotten) -> None:
 
 
 _APPLY: Final[dict[type, Callable[[Book, Any], None]]] = {
-    UnitsHeld: hold_units,
+    UnitsHeld: _apply_units_held,
     HoldCommitted: _apply_hold_committed,
     HoldReleased: _apply_hold_end,
     HoldExpired: _apply_hold_end,

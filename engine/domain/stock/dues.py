@@ -5,12 +5,16 @@ in order. An entry is the event itself: nothing more is kept of it here.
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+from typing import Final
 
 from engine.domain.events import DemandSet, UnitsHeld
 
 Due = UnitsHeld | DemandSet
+_EXPIRY: Final = attrgetter("expires_at")
 
 
 class Dues:
@@ -38,6 +42,19 @@ class Dues:
         else:
             entries.append(due)
         self._count += 1
+
+    def extend(self, dues: Sequence[UnitsHeld]) -> None:
+        """Add holds in their order; those that never run out are none of ours."""
+        for at, alike in groupby(dues, _EXPIRY):
+            if at is not None:
+                group: list[Due] = list(alike)
+                entries = self._entries.get(at)
+                if entries is None:
+                    self._entries[at] = group
+                    heapq.heappush(self._instants, at)
+                else:
+                    entries += group
+                self._count += len(group)
 
     @property
     def next_at(self) -> datetime | None:

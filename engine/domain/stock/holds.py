@@ -5,69 +5,15 @@ from datetime import datetime
 
 from engine.domain.commands import Answer, CommitHold, Committed, Granted, PlaceHold, Refusal, Released, ReleaseHold
 from engine.domain.events import BookEvent, HoldCommitted, HoldExpired, HoldRefused, HoldReleased, Part, UnitsHeld
-from engine.domain.stock.allocate import at_one, place
+from engine.domain.stock.allocate import place
 from engine.domain.stock.book import Book, units_of
 from engine.domain.stock.bundle_holds import Placing
 from engine.domain.stock.decision import Books, Decision, refuse
-from engine.domain.units import AccountId, HoldId, LocationId
-
-
-def grant_plain(
-    book: Book,
-    hold_id: HoldId,
-    quantity: int,
-    expires_at: datetime | None,
-    account: AccountId,
-    locations: Sequence[LocationId],
-    now: datetime,
-) -> UnitsHeld | None:
-    """Grant the hold that nearly all are: one SKU, wherever its units lie, a new id, nothing short, one place has all.
-
-    `place_hold` decides such a hold here too, so there is one way to decide it.
-
-    Args:
-        book: that of the SKU. Holds that are due have been noted already.
-        hold_id: the caller's; no book knows it.
-        quantity: units asked for.
-        expires_at: None: never.
-        account: whose basket it is.
-        locations: where the units may come from, in order of preference.
-        now: the instant of the decision.
-
-    Returns:
-        All that happens, or None: nothing is decided, `place_hold` must.
-    """
-    if book.retired or book.is_bundle:
-        return None
-    positions = book.positions
-    if len(positions) > 1:
-        for position in positions.values():
-            if position.atp < 0:  # what one place is short of must come from another
-                return None
-    for location in locations:
-        at = positions.get(location)  # its `atp` in line: this runs for every hold
-        if at is not None and at.on_hand - at.committed - at.reserved - at.unavailable - at.safety_stock >= quantity:
-            return UnitsHeld(
-                at=now,
-                sku=book.sku,
-                hold_id=hold_id,
-                parts=at_one(location, quantity),
-                expires_at=expires_at,
-                account=account,
-            )
-    return None
 
 
 def place_hold(books: Books, command: PlaceHold, now: datetime) -> Decision:
     """Grant all lines, or refuse with the first that is short."""
     lines = command.lines
-    if len(lines) == 1 == len(books) and lines[0][0] in books and command.location is None and not command.wanted:
-        sku, quantity = lines[0]
-        book, hold_id = books[sku], command.hold_id
-        if not book.knows_hold(hold_id):
-            plain = grant_plain(book, hold_id, quantity, command.expires_at, command.account, command.locations, now)
-            if plain is not None:
-                return Decision((plain,), _granted((plain,)))
     seen = _answer_as_before(books, command)
     if seen is not None:
         return Decision((), seen)

@@ -40,7 +40,7 @@ from engine.domain.events import (
 from engine.domain.stated.stock import BookContinued, BookStated
 from engine.domain.stock.answered import Answered
 from engine.domain.stock.book import Book, demand_key
-from engine.domain.stock.booking import apply, hold_units
+from engine.domain.stock.booking import apply
 from engine.domain.stock.causes import Regrouped, cause_of_shortage
 from engine.domain.stock.decide import decide
 from engine.domain.stock.dues import Due, Dues
@@ -149,11 +149,12 @@ class Ledger:
         """Apply one row of such an event, in replay: live, it was applied when it was decided."""
         self.apply(read_row(event, sku, quantity, self.books[sku].on_hand_at(event.location)))
 
-    def hold(self, book: Book, event: UnitsHeld) -> None:
-        """Apply a grant to a book of ours: `apply` for the event that most commands bring."""
-        hold_units(book, event)
-        if event.expires_at is not None:
-            self._dues.add(event.expires_at, event)
+    def note_grants(self, held: Sequence[UnitsHeld]) -> None:
+        """Put on the due list what `hold_plain` has granted of books of ours: both together are `apply`.
+
+        To be called before the clock is asked again: what was granted at an instant runs out later.
+        """
+        self._dues.extend(held)
 
     @property
     def next_due_at(self) -> datetime | None:
@@ -216,6 +217,8 @@ class Ledger:
     def forget_papers(self, now: datetime) -> list[PaperForgotten]:
         """Decide and apply that papers which were done long ago mean nothing here any more."""
         events: list[PaperForgotten] = []
+        if not self._filing:
+            return events
         for event in self._filing.forget(self.books, now):
             self.apply(event)
             events.append(event)
