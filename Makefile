@@ -34,8 +34,9 @@ fmt: $(STAMP) ## format and apply safe fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## durable holds beside Redis and PostgreSQL, interleaved rounds; then an edit of the rules; large imports; snapshots
+bench: $(STAMP) ## durable holds beside Redis and PostgreSQL, interleaved rounds; then webhooks; an edit of the rules; large imports; snapshots
 	@$(BIN)/python -m ops.bench $(ARGS)
+	@$(BIN)/python -m ops.bench.webhooks
 	@$(BIN)/python -m ops.bench.reoffer
 	@$(BIN)/python -m ops.bench.imports
 	@$(BIN)/python -m ops.bench.snapshots

@@ -115,18 +115,26 @@ def _write_config(folder: Path, store: str = "") -> Path:
 
 
 @contextlib.contextmanager
-def _running(config: Path) -> "Iterator[subprocess.Popen[bytes]]":
+def running_daemon(config: Path, **environment: str) -> "Iterator[tuple[subprocess.Popen[bytes], redis.Redis]]":
+    """Run a daemon whose data folder is beside its configuration; yield it and a client, when it answers."""
     command = [sys.executable, "-m", "ops.cli.main", "run", "--config", str(config)]
-    process = subprocess.Popen(command)
-    socket = config.parent / "data" / "lastunit.sock"
+    process = subprocess.Popen(command, env=os.environ | environment)
     try:
         client = redis.Redis(
-            unix_socket_path=str(socket),
+            unix_socket_path=str(config.parent / "data" / "lastunit.sock"),
             protocol=3,
             decode_responses=True,
             socket_timeout=_START_SECONDS,  # past its own five seconds it would ask again, on another connection
         )
         _wait_for(client)
+        yield process, client
+    finally:
+        _end(process)
+
+
+@contextlib.contextmanager
+def _running(config: Path) -> "Iterator[subprocess.Popen[bytes]]":
+    with running_daemon(config) as (process, client):
         names = ["HOT", *(f"{number:012}" for number in range(SKUS))]
         rows = ",".join(f'{{"kind":"sku","sku":"K-{name}"}}' for name in names)
         stock = ",".join(f'{{"kind":"stock","sku":"K-{name}","location":"main","on_hand":{STOCK}}}' for name in names)
@@ -134,8 +142,6 @@ def _running(config: Path) -> "Iterator[subprocess.Popen[bytes]]":
         client.execute_command("IMPORT", "APPLY", "bench")  # type: ignore[no-untyped-call]
         client.close()
         yield process
-    finally:
-        _end(process)
 
 
 _LUA: Final = """
@@ -280,7 +286,7 @@ def run_postgres(folder: Path, seconds: float) -> Iterator[Postgres]:
         **user,  # type: ignore[call-overload]
     )
     try:
-        _wait_until(lambda: _answers(_psql(binaries, folder, "SELECT 1")))
+        wait_until(lambda: _answers(_psql(binaries, folder, "SELECT 1")))
         subprocess.run(_psql(binaries, folder, _SCHEMA), check=True, capture_output=True)
         yield Postgres(binaries, folder, seconds)
     finally:
@@ -311,10 +317,11 @@ def _wait_for(client: redis.Redis) -> None:
         except (redis.ConnectionError, OSError):
             return False
 
-    _wait_until(answers)
+    wait_until(answers)
 
 
-def _wait_until(ready: Callable[[], bool]) -> None:
+def wait_until(ready: Callable[[], bool]) -> None:
+    """Wait until something has started."""
     deadline = time.monotonic() + _START_SECONDS
     while not ready():
         if time.monotonic() > deadline:
