@@ -5,6 +5,7 @@ them and carries a SHA-256 over all before it. A file without its end was cut sh
 another name until it is whole and durable.
 """
 
+import contextlib
 import gzip
 import hashlib
 import os
@@ -64,7 +65,9 @@ class ArchiveWriter:
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         if kind is not None:
-            self._file.close()
+            for each in (self._zipped, self._file):  # in this order: the stream writes to the file until it is closed
+                with contextlib.suppress(OSError):  # no room for what is thrown away
+                    each.close()
             self._part.unlink(missing_ok=True)
 
     def add(self, frames: Sequence[Frame]) -> None:

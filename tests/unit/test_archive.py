@@ -61,6 +61,14 @@ def test_what_was_written_is_read(tmp_path: Path, count: int, after: int) -> Non
     assert path.stat().st_mode & 0o777 == 0o600, "buyers are named in it"
 
 
+def test_what_fails_leaves_no_file_and_no_stream_behind(tmp_path: Path) -> None:
+    """A stream that is forgotten writes its end into a closed file when it is collected, and Python says so."""
+    with pytest.raises(StoreCorrupt, match="frame 1 after frame 4"), ArchiveWriter(tmp_path / "a", after=0) as writer:
+        writer.add([*frames(), frames()[0]])
+    assert list(tmp_path.iterdir()) == []
+    assert (writer._zipped.closed, writer._file.closed) == (True, True)
+
+
 AT_ONCE = st.sampled_from((1, 7, 33, 1 << 18))
 
 
