@@ -546,14 +546,17 @@ def make_certificates(folder: Path) -> None:
             f"/CN={name}",
             "-days",
             "2",
+            "-addext",
+            "keyUsage=critical,keyCertSign",
             "-keyout",
             f"{name}.key",
             "-out",
             f"{name}.crt",
         )
-    names = ["-addext", "subjectAltName=DNS:localhost"]
-    openssl(folder, "req", *subject, "/CN=localhost", *names, "-keyout", "server.key", "-out", "server.csr")
-    signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-copy_extensions", "copy", "-days", "2"]
+    openssl(folder, "req", *subject, "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
+    # from 3.13 on Python takes no certificate without these
+    (folder / "names").write_text("subjectAltName=DNS:localhost\nauthorityKeyIdentifier=keyid\n")
+    signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names", "-days", "2"]
     openssl(folder, "x509", "-req", "-in", "server.csr", *signed, "-out", "server.crt")
     (folder / "server.key").chmod(0o600)
 
