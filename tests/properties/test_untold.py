@@ -96,3 +96,14 @@ def test_under_load_a_level_of_which_there_is_plenty_is_told_once_in_a_while() -
             told_at.append(now)
         now += timedelta(milliseconds=0.25)
     assert told_at == [START + TOLD_WITHIN * number for number in range(4)]
+
+
+def test_what_was_told_at_once_waits_again_when_there_is_plenty_again() -> None:
+    """The same SKU, twice in a row: it must not be taken for one that waits already."""
+    book, waiting = shelves(1000)[Sku("S0")], Untold()
+    waiting.hold(book, 999, START)
+    waiting.change(book, START)
+    assert set(waiting.take(START)) == {book.sku}
+    assert waiting.due_at is None
+    waiting.hold(book, 998, START)
+    assert waiting.due_at is not None
